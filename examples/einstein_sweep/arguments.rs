@@ -1,0 +1,75 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+use hooked_gpt2::Precision;
+use hooked_gpt2::checkpoint::Source;
+use hooked_gpt2::experiment::einstein::EinsteinSweep;
+
+/// Scale the residual stream leaving one layer of GPT-2 after another, and watch one word.
+#[derive(Debug, Parser)]
+pub struct Arguments {
+    /// A model of the hub, a directory, or `bundled` [default: gpt2-medium, or else bundled]
+    #[arg(long, value_name = "NAME|DIR|bundled")]
+    pub model: Option<Source>,
+    /// What the model reads
+    #[arg(long, default_value_t = EinsteinSweep::default().prompt)]
+    pub prompt: String,
+    /// The one token that it should go on with
+    #[arg(long, default_value_t = EinsteinSweep::default().target)]
+    pub target: String,
+    /// The factor on the hidden state that leaves a layer
+    #[arg(long, default_value_t = EinsteinSweep::default().scale, allow_negative_numbers = true)]
+    pub scale: f64,
+    /// The layers to scale, one at a time, such as `0,2,5-8` [default: all]
+    #[arg(long)]
+    pub layers: Option<Layers>,
+    /// The layer to look at closely [default: 2, or the nearest of --layers]
+    #[arg(long)]
+    pub focus_layer: Option<usize>,
+    /// How many of the most likely tokens to show
+    #[arg(long, default_value_t = EinsteinSweep::default().top_k)]
+    pub top_k: usize,
+    /// The number format to compute in: f32 or f64
+    #[arg(long, default_value_t)]
+    pub dtype: Precision,
+    /// Where to compute: cpu, cuda, cuda:N or mps
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// The directory for sweep.csv, sweep.json and the figures
+    #[arg(long, default_value = "target/einstein_sweep")]
+    pub out: PathBuf,
+    /// Print the JSON document, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Download nothing
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Layers as a list of numbers and ranges: `0,2,5-8`; `all` is every layer.
+#[derive(Debug, Clone)]
+pub struct Layers(pub Option<Vec<usize>>);
+
+impl FromStr for Layers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(None));
+        }
+        let number = |digits: &str| {
+            digits.trim().parse::<usize>().map_err(|_| format!("`{digits}` is no layer"))
+        };
+        let mut layers = Vec::new();
+        for part in text.split(',') {
+            match part.split_once('-') {
+                Some((first, last)) => layers.extend(number(first)?..=number(last)?),
+                None => layers.push(number(part)?),
+            }
+        }
+        Ok(Self(Some(layers)))
+    }
+}

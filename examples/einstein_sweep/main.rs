@@ -1,0 +1,120 @@
+//! Scales the residual stream leaving one layer of GPT-2 after another, and watches one word.
+//!
+//! ```sh
+//! cargo run --release --example einstein_sweep
+//! cargo run --release --example einstein_sweep -- --model path/to/gpt2-medium --scale 0.8
+//! ```
+
+mod arguments;
+mod model;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
+use hooked_gpt2::report::{self, OutputDir};
+use hooked_gpt2::{Gpt2, device};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use arguments::Arguments;
+
+fn main() -> ExitCode {
+    match sweep(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn sweep(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let device = device::parse(&arguments.device)?;
+    let out = OutputDir::create(&arguments.out)?;
+    let checkpoint = model::open(&arguments)?;
+    let experiment = EinsteinSweep {
+        prompt: arguments.prompt,
+        target: arguments.target,
+        scale: arguments.scale,
+        layers: arguments.layers.and_then(|layers| layers.0),
+        focus_layer: arguments.focus_layer,
+        top_k: arguments.top_k,
+    };
+    let (gpt2, loaded) = Gpt2::load(&checkpoint, arguments.dtype, device)?;
+    for name in loaded.unknown() {
+        eprintln!("note: `{name}` in the checkpoint is not a weight of GPT-2 and was not used");
+    }
+
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} layers, {eta} left")?);
+    let report =
+        experiment.run(checkpoint.name(), &gpt2, checkpoint.tokenizer(), |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        })?;
+    bar.finish_and_clear();
+
+    let mut json = Vec::new();
+    report::write_json(&mut json, &report)?;
+    let mut stdout = io::stdout().lock();
+    if arguments.json {
+        stdout.write_all(&json)?;
+    } else {
+        introduce(&mut stdout, &report, &gpt2)?;
+        report::write_text(&mut stdout, &report)?;
+    }
+    save(&out, &report, json)?;
+    if !arguments.json {
+        writeln!(stdout, "\nWritten to {}", out.path().display())?;
+    }
+    Ok(())
+}
+
+/// What runs where.
+fn introduce(out: &mut impl Write, report: &EinsteinReport, gpt2: &Gpt2) -> io::Result<()> {
+    let model = &report.model;
+    writeln!(
+        out,
+        "Model {}: {} layers, {} heads, d_model {}, {} tokens; {} on {}",
+        model.name,
+        model.n_layers,
+        model.n_heads,
+        model.d_model,
+        model.d_vocab,
+        gpt2.precision(),
+        device::name(gpt2.device())
+    )?;
+    let tokens = report.prompt_tokens.len();
+    writeln!(out, "Prompt {:?}: {tokens} tokens\n", report.prompt)
+}
+
+fn save(out: &OutputDir, report: &EinsteinReport, json: Vec<u8>) -> hooked_gpt2::Result<()> {
+    let mut csv = Vec::new();
+    report::write_csv(&mut csv, report).map_err(|source| hooked_gpt2::Error::Write {
+        path: out.path().join("sweep.csv"),
+        source,
+    })?;
+    #[cfg(feature = "plot")]
+    let figures = report::figure::einstein(report)?;
+    out.write("sweep.csv", csv)?;
+    out.write("sweep.json", json)?;
+    #[cfg(feature = "plot")]
+    for (name, svg) in figures {
+        out.write(name, svg)?;
+    }
+    Ok(())
+}
+
+/// The error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", chain(cause)),
+        None => error.to_string(),
+    }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,57 @@
+//! How surprised a model is by a token: log-softmax and negative log-likelihood, in nats.
+
+use ndarray::{Array1, ArrayView1};
+
+use super::{check_token, check_values};
+use crate::error::Result;
+
+/// The log-probabilities that `logits` give, in nats.
+///
+/// ```text
+/// log_softmax(x)_i = x_i - m - ln Σ_j exp(x_j - m),   m = max x
+/// ```
+///
+/// Subtracting the maximum keeps every exponential at most 1, so any finite logits are safe.
+///
+/// # Shapes
+/// - logits: `[d_vocab]`
+/// - result: `[d_vocab]`
+///
+/// # Errors
+/// [`BadValue`](crate::Error::BadValue) unless every logit is finite,
+/// [`TooFewValues`](crate::Error::TooFewValues) for none.
+///
+/// ```
+/// # use hooked_gpt2::analysis::loss::log_softmax;
+/// let log_probs = log_softmax(ndarray::array![1000.0, 1000.0].view())?;
+/// assert!((log_probs[0] - 0.5_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn log_softmax(logits: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
+    check_values("log_softmax", logits, f64::is_finite)?;
+    let max = logits.fold(f64::NEG_INFINITY, |max, &logit| max.max(logit));
+    let log_sum = logits.fold(0.0, |sum, &logit| sum + (logit - max).exp()).ln();
+    Ok(logits.mapv(|logit| (logit - max) - log_sum))
+}
+
+/// The negative log-likelihood of token `target`, in nats: `-log_softmax(logits)[target]`.
+///
+/// The same as `torch.nn.functional.cross_entropy` for one position.
+///
+/// # Shapes
+/// - logits: `[d_vocab]`
+///
+/// # Errors
+/// [`TokenOutOfRange`](crate::Error::TokenOutOfRange), and those of [`log_softmax`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::loss::negative_log_likelihood;
+/// let loss = negative_log_likelihood(ndarray::array![0.0, 3.0_f64.ln()].view(), 1)?;
+/// assert!((loss - (4.0_f64 / 3.0).ln()).abs() < 1e-15);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn negative_log_likelihood(logits: ArrayView1<'_, f64>, target: u32) -> Result<f64> {
+    check_token(target as usize, logits.len())?;
+    // `0 - x` rather than `-x`: a certain token has loss 0, not -0.
+    Ok(0.0 - log_softmax(logits)?[target as usize])
+}

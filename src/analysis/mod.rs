@@ -1,0 +1,53 @@
+//! What logits say: pure functions on ndarray views, in f64.
+//!
+//! Each module knows nothing of models, tokens or tensors, and each function refuses input for
+//! which its value would have no meaning.
+
+pub mod correlation;
+pub mod entropy;
+pub mod loss;
+pub mod rank;
+pub mod spread;
+
+use ndarray::ArrayView1;
+
+use crate::error::{Error, Result};
+
+/// Refuses an empty vector and the first value that `allowed` refuses.
+fn check_values(
+    statistic: &'static str,
+    values: ArrayView1<'_, f64>,
+    allowed: impl Fn(f64) -> bool,
+) -> Result<()> {
+    check_count(statistic, values.len(), 1)?;
+    match values.iter().enumerate().find(|&(_, &value)| !allowed(value)) {
+        Some((index, &given)) => Err(Error::BadValue { statistic, index, given }),
+        None => Ok(()),
+    }
+}
+
+fn check_count(statistic: &'static str, given: usize, needed: usize) -> Result<()> {
+    if given < needed { Err(Error::TooFewValues { statistic, needed, given }) } else { Ok(()) }
+}
+
+/// Refuses vectors of different lengths, and ones that are not finite throughout.
+fn check_pair(
+    statistic: &'static str,
+    first: ArrayView1<'_, f64>,
+    second: ArrayView1<'_, f64>,
+) -> Result<()> {
+    if first.len() != second.len() {
+        return Err(Error::LengthMismatch { statistic, left: first.len(), right: second.len() });
+    }
+    check_values(statistic, first, f64::is_finite)?;
+    check_values(statistic, second, f64::is_finite)
+}
+
+fn check_token(token: usize, d_vocab: usize) -> Result<()> {
+    if token < d_vocab {
+        Ok(())
+    } else {
+        let given = u32::try_from(token).unwrap_or(u32::MAX);
+        Err(Error::TokenOutOfRange { given, d_vocab })
+    }
+}

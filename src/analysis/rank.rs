@@ -1,0 +1,84 @@
+//! Where a token stands among all tokens.
+
+use std::cmp::Ordering;
+
+use ndarray::ArrayView1;
+
+use super::loss::log_softmax;
+use super::{check_token, check_values};
+use crate::error::{Error, Result};
+
+/// The 0-based rank of `token`: 0 for the most likely one.
+///
+/// Tokens with equal logits rank in the order of their ids, as in [`top_k`].
+///
+/// # Shapes
+/// - logits: `[d_vocab]`
+///
+/// # Errors
+/// [`TokenOutOfRange`](Error::TokenOutOfRange), and [`BadValue`](Error::BadValue) for NaN.
+///
+/// ```
+/// # use hooked_gpt2::analysis::rank::rank_of;
+/// let logits = ndarray::array![0.5, 2.0, 2.0];
+/// assert_eq!(rank_of(logits.view(), 2)?, 1);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn rank_of(logits: ArrayView1<'_, f64>, token: u32) -> Result<usize> {
+    check_values("rank_of", logits, |logit| !logit.is_nan())?;
+    let token = token as usize;
+    check_token(token, logits.len())?;
+    let before = |&(id, &logit): &(usize, &f64)| {
+        logit > logits[token] || (logit == logits[token] && id < token)
+    };
+    Ok(logits.iter().enumerate().filter(before).count())
+}
+
+/// One of the most likely tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankedToken {
+    /// The token id.
+    pub token: u32,
+    /// Its logit.
+    pub logit: f64,
+    /// Its log-probability, in nats.
+    pub log_prob: f64,
+}
+
+/// The `k` most likely tokens, the most likely first; equal logits in the order of their ids.
+///
+/// # Shapes
+/// - logits: `[d_vocab]`
+///
+/// # Errors
+/// [`TopKOutOfRange`](Error::TopKOutOfRange) unless `k` is 1 to `d_vocab`, and those of
+/// [`log_softmax`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::rank::top_k;
+/// let top = top_k(ndarray::array![0.5, 2.0, 2.0].view(), 2)?;
+/// assert_eq!([top[0].token, top[1].token], [1, 2]);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> {
+    if k == 0 || k > logits.len() {
+        return Err(Error::TopKOutOfRange { given: k, allowed: logits.len() });
+    }
+    let log_probs = log_softmax(logits)?;
+    let likelier = |a: &u32, b: &u32| -> Ordering {
+        logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b))
+    };
+    let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
+    // Selecting before sorting keeps a top 10 linear in the vocabulary.
+    ids.select_nth_unstable_by(k - 1, likelier);
+    ids.truncate(k);
+    ids.sort_unstable_by(likelier);
+    Ok(ids
+        .into_iter()
+        .map(|token| RankedToken {
+            token,
+            logit: logits[token as usize],
+            log_prob: log_probs[token as usize],
+        })
+        .collect())
+}

@@ -1,0 +1,140 @@
+//! Where weights and tokenizers come from.
+//!
+//! A [`Checkpoint`] is a GPT-2 on disk, not yet in memory: its configuration is read and the names
+//! and shapes of its weights are known. [`Gpt2::load`](crate::Gpt2::load) reads the weights.
+
+mod directory;
+#[cfg(feature = "hub")]
+mod hub;
+mod names;
+mod report;
+mod safetensors_file;
+mod source;
+mod weights;
+
+use std::path::Path;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+
+pub use report::{LoadReport, Mismatch};
+pub use source::{Download, DownloadProgress, Source};
+pub(crate) use weights::Weights;
+
+/// A GPT-2 checkpoint that can be loaded.
+#[derive(Debug)]
+pub struct Checkpoint {
+    name: String,
+    config: Config,
+    weights: Weights,
+    tokenizer: Tokenizer,
+}
+
+impl Checkpoint {
+    /// Opens whatever `source` names; `download` says whether and how the hub is asked.
+    ///
+    /// # Errors
+    /// Those of [`bundled`](Self::bundled), [`directory`](Self::directory) and
+    /// [`hub`](Self::hub), and [`Error::FeatureDisabled`] for a hub model without the feature `hub`.
+    pub fn open(source: &Source, download: Download<'_>) -> Result<Self> {
+        match source {
+            Source::Bundled => Self::bundled(),
+            Source::Directory(path) => Self::directory(path),
+            #[cfg(feature = "hub")]
+            Source::Hub(model) => Self::hub(model, download),
+            #[cfg(not(feature = "hub"))]
+            Source::Hub(model) => {
+                let _ = download;
+                let what = format!("loading `{model}` from the hub");
+                Err(Error::FeatureDisabled { what, feature: "hub" })
+            }
+        }
+    }
+
+    /// The small trained GPT-2 that is part of this crate: 12 blocks, 4 heads, `d_model` 128, 8,192
+    /// tokens, trained on 41 English novels. Its card is `assets/demo-model/TRAINING.md`.
+    ///
+    /// It shows every tool at work offline and is no substitute for GPT-2.
+    ///
+    /// # Errors
+    /// None that its users can cause.
+    pub fn bundled() -> Result<Self> {
+        const CONFIG: &[u8] = include_bytes!("../../assets/demo-model/config.json");
+        const WEIGHTS: &[u8] = include_bytes!("../../assets/demo-model/model.safetensors");
+        const TOKENIZER: &[u8] = include_bytes!("../../assets/demo-model/tokenizer.json");
+        let path = Path::new("bundled");
+        let config = Config::from_json(CONFIG, &path.join("config.json"))?;
+        let weights = Weights::embedded(WEIGHTS, &path.join("model.safetensors"))?;
+        let tokenizer = Tokenizer::from_json(TOKENIZER, &path.join("tokenizer.json"))?;
+        Self::new("bundled".to_owned(), config, weights, tokenizer)
+    }
+
+    /// A directory as Hugging Face writes it: `config.json`; `model.safetensors`, or shards with
+    /// `model.safetensors.index.json`; and `tokenizer.json`, or `vocab.json` and `merges.txt`.
+    ///
+    /// Weight names may carry the prefix `transformer.` or not. Weights stored as f32, f16, bf16 or
+    /// f64 load in either [`Precision`](crate::Precision).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a missing directory or file, [`Error::Config`] for another
+    /// architecture, [`Error::Safetensors`] for damaged weights, [`Error::TokenizerFile`],
+    /// [`Error::TokenizerTooLarge`].
+    pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let files = directory::Files::find(path)?;
+        let config = Config::from_json(&directory::read(&files.config)?, &files.config)?;
+        let weights = Weights::files(&files.weights)?;
+        let tokenizer = files.tokenizer.load()?;
+        Self::new(path.display().to_string(), config, weights, tokenizer)
+    }
+
+    /// A model of the Hugging Face hub: `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl`,
+    /// `distilgpt2`, or any `organisation/name`.
+    ///
+    /// The standard cache is looked into first; what is not there is downloaded into it. The
+    /// environment variables `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`, `HF_TOKEN` and
+    /// `HF_ENDPOINT` mean what they mean everywhere.
+    ///
+    /// # Errors
+    /// [`Error::NotCached`] when downloads are off, [`Error::Hub`] when one fails, and those of
+    /// [`directory`](Self::directory).
+    #[cfg(feature = "hub")]
+    pub fn hub(model: &str, download: Download<'_>) -> Result<Self> {
+        let snapshot = hub::snapshot(model, download)?;
+        Ok(Self { name: model.to_owned(), ..Self::directory(snapshot)? })
+    }
+
+    fn new(name: String, config: Config, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
+        if tokenizer.id_count() > config.d_vocab {
+            let (tokenizer, d_vocab) = (tokenizer.id_count(), config.d_vocab);
+            return Err(Error::TokenizerTooLarge { tokenizer, d_vocab });
+        }
+        Ok(Self { name, config, weights, tokenizer })
+    }
+
+    /// `bundled`, the directory, or the hub's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The tokenizer that the model was trained with.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// What loading will find: names and shapes are compared with the configuration, no weight is
+    /// read.
+    pub fn report(&self) -> LoadReport {
+        LoadReport::new(&self.config, &self.weights)
+    }
+
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.weights
+    }
+}

@@ -1,0 +1,74 @@
+//! What a checkpoint has, against what its configuration asks for.
+
+use super::{Weights, names};
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// Which weights of a checkpoint are used.
+///
+/// Names are Hugging Face's without the prefix `transformer.`, in the order of the model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LoadReport {
+    /// Weights that the model takes.
+    pub loaded: Vec<String>,
+    /// Weights that the model needs and no file has. Loading fails unless this is empty.
+    pub missing: Vec<String>,
+    /// Tensors that the model has no place for: causal masks of old checkpoints, a copy of a tied
+    /// unembedding, or something unknown.
+    pub unused: Vec<String>,
+    /// Weights of another shape than needed. Loading fails unless this is empty.
+    pub mismatched: Vec<Mismatch>,
+}
+
+/// A weight of another shape than the configuration asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mismatch {
+    /// The weight.
+    pub name: String,
+    /// The shape that follows from the configuration.
+    pub expected: Vec<usize>,
+    /// The shape in the file.
+    pub found: Vec<usize>,
+}
+
+impl LoadReport {
+    pub(super) fn new(config: &Config, weights: &Weights) -> Self {
+        let expected = names::expected(config);
+        let mut report = Self::default();
+        for (name, expected) in &expected {
+            match weights.shape(name) {
+                None => report.missing.push(name.clone()),
+                Some(found) if found == expected => report.loaded.push(name.clone()),
+                Some(found) => report.mismatched.push(Mismatch {
+                    name: name.clone(),
+                    expected: expected.clone(),
+                    found: found.to_vec(),
+                }),
+            }
+        }
+        let unused =
+            weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored));
+        report.unused = unused.map(str::to_owned).collect();
+        report
+    }
+
+    /// The tensors of [`unused`](Self::unused) that are no known leftovers.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        let known = |name: &&str| !names::is_buffer(name) && *name != "lm_head.weight";
+        self.unused.iter().map(String::as_str).filter(known)
+    }
+
+    /// Fails with the first mismatch, or with all that is missing.
+    pub(crate) fn check(&self, checkpoint: &str) -> Result<()> {
+        let checkpoint = checkpoint.to_owned();
+        if let Some(Mismatch { name, expected, found }) = self.mismatched.first().cloned() {
+            return Err(Error::WeightShape { checkpoint, tensor: name, expected, found });
+        }
+        if !self.missing.is_empty() {
+            return Err(Error::MissingWeights { checkpoint, names: self.missing.clone() });
+        }
+        Ok(())
+    }
+}

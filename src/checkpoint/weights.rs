@@ -1,0 +1,58 @@
+//! The weights of a checkpoint, spread over one file or several.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Kind, Tensor};
+
+use super::names;
+use super::safetensors_file::SafetensorsFile;
+use crate::error::{Error, Result};
+
+/// Weights by canonical name.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    files: Vec<SafetensorsFile>,
+    /// Canonical name to the index of its file and the name there.
+    index: BTreeMap<String, (usize, String)>,
+}
+
+impl Weights {
+    pub fn files(paths: &[PathBuf]) -> Result<Self> {
+        Self::new(paths.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<_>>()?)
+    }
+
+    pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {
+        Self::new(vec![SafetensorsFile::embedded(content, path)?])
+    }
+
+    fn new(files: Vec<SafetensorsFile>) -> Result<Self> {
+        let mut index = BTreeMap::new();
+        for (number, file) in files.iter().enumerate() {
+            for stored in file.names() {
+                index.insert(names::canonical(&stored).to_owned(), (number, stored));
+            }
+        }
+        Ok(Self { files, index })
+    }
+
+    /// Canonical names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.keys().map(String::as_str)
+    }
+
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        let (file, stored) = self.index.get(name)?;
+        self.files[*file].shape(stored)
+    }
+
+    /// Reads one weight.
+    pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
+        let missing = || Error::MissingWeights {
+            checkpoint: "the checkpoint".to_owned(),
+            names: vec![name.to_owned()],
+        };
+        let (file, stored) = self.index.get(name).ok_or_else(missing)?;
+        self.files[*file].read(stored, kind, device)
+    }
+}

@@ -1,0 +1,377 @@
+//! The one error type of the crate.
+
+use std::path::PathBuf;
+
+/// The result of every fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong: each variant names what was given and what is allowed.
+///
+/// `Display` is always one line and never repeats its [`source`](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // ------------------------------------------------------------------ files
+    /// A file or directory that is needed is not there.
+    #[error("{path}: no such file or directory", path = path.display())]
+    NotFound {
+        /// What was looked for.
+        path: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("cannot read {path}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file or directory could not be written.
+    #[error("cannot write {path}", path = path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not the JSON that it should be.
+    #[error("{path}: malformed JSON", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+
+    // ------------------------------------------------------------ checkpoints
+    /// `config.json` asks for something that this crate does not compute.
+    #[error("{path}: `{field}` is {given}, allowed: {allowed}", path = path.display())]
+    Config {
+        /// The configuration file.
+        path: PathBuf,
+        /// The field of it.
+        field: &'static str,
+        /// Its value.
+        given: String,
+        /// The values that are supported.
+        allowed: String,
+    },
+    /// A safetensors file is damaged.
+    #[error("{path}: not a valid safetensors file: {reason}", path = path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A weight is stored in a number format that cannot be loaded.
+    #[error("{path}: `{tensor}` is stored as {given}, allowed: F32, F16, BF16, F64", path = path.display())]
+    StoredKind {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// How it is stored.
+        given: String,
+    },
+    /// The checkpoint lacks weights.
+    #[error("{checkpoint}: {count} weights are missing, the first is `{first}`", count = names.len(), first = names.first().map_or("", String::as_str))]
+    MissingWeights {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The names that no file holds.
+        names: Vec<String>,
+    },
+    /// A weight has another shape than the configuration asks for.
+    #[error("{checkpoint}: `{tensor}` has shape {found:?}, config.json asks for {expected:?}")]
+    WeightShape {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The weight.
+        tensor: String,
+        /// The shape that follows from the configuration.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// The hub could not deliver a file.
+    #[error("cannot get `{file}` of `{model}` from the hub: {reason}")]
+    Hub {
+        /// The model's name.
+        model: String,
+        /// The file.
+        file: String,
+        /// The client's reason.
+        reason: String,
+    },
+    /// A model that is not in the cache was asked for without the network.
+    #[error("`{model}` is not in the cache {cache} and downloads are off ({why})", cache = cache.display())]
+    NotCached {
+        /// The model's name.
+        model: String,
+        /// The cache directory that was searched.
+        cache: PathBuf,
+        /// What turned downloads off.
+        why: &'static str,
+    },
+
+    // ------------------------------------------------------ tokenizer and input
+    /// The tokenizer's files cannot be used.
+    #[error("{path}: not a usable tokenizer: {reason}", path = path.display())]
+    TokenizerFile {
+        /// The file.
+        path: PathBuf,
+        /// The tokenizer library's reason.
+        reason: String,
+    },
+    /// Encoding or decoding failed.
+    #[error("the tokenizer cannot {operation} {given}: {reason}")]
+    Tokenize {
+        /// `encode` or `decode`.
+        operation: &'static str,
+        /// What it was given.
+        given: String,
+        /// The tokenizer library's reason.
+        reason: String,
+    },
+    /// The tokenizer knows token ids that the embedding has no row for.
+    #[error("the tokenizer has {tokenizer} token ids, the model embeds only {d_vocab}")]
+    TokenizerTooLarge {
+        /// One more than the largest id of the tokenizer.
+        tokenizer: usize,
+        /// Rows of the token embedding.
+        d_vocab: usize,
+    },
+    /// A text that must be one token is none or several.
+    #[error("{text:?} is {count} tokens {pieces:?}, exactly one is needed", count = pieces.len())]
+    NotOneToken {
+        /// The text.
+        text: String,
+        /// The tokens that it is made of.
+        pieces: Vec<String>,
+    },
+    /// A run or a sweep was given no text.
+    #[error("sequence {sequence} of the batch is empty, at least one token is needed")]
+    EmptySequence {
+        /// Its index in the batch.
+        sequence: usize,
+    },
+    /// A batch without sequences.
+    #[error("the batch is empty, at least one sequence is needed")]
+    EmptyBatch,
+    /// A sequence is longer than the model's context.
+    #[error("sequence {sequence} has {given} tokens, the model's context holds {n_ctx}")]
+    SequenceTooLong {
+        /// Its index in the batch.
+        sequence: usize,
+        /// Its length.
+        given: usize,
+        /// The longest length allowed.
+        n_ctx: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token {given} is not in the vocabulary, allowed: 0 to {last}", last = d_vocab - 1)]
+    TokenOutOfRange {
+        /// The token id.
+        given: u32,
+        /// The size of the vocabulary.
+        d_vocab: usize,
+    },
+
+    // ------------------------------------------------------------------- hooks
+    /// A layer that the model does not have.
+    #[error("layer {given} is not in the model, allowed: 0 to {last}", last = n_layers - 1)]
+    LayerOutOfRange {
+        /// The layer index.
+        given: usize,
+        /// The number of layers.
+        n_layers: usize,
+    },
+    /// A selection of positions that a sequence does not have.
+    #[error("positions {given} do not fit sequence {sequence}, which has {len} tokens")]
+    PositionOutOfRange {
+        /// The selection.
+        given: String,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// Its length.
+        len: usize,
+    },
+    /// A hook that was registered did nothing.
+    #[error("hook `{hook}` at {site}, registered for layer {layer}, never fired")]
+    HookNeverFired {
+        /// The hook's name.
+        hook: String,
+        /// The site that it declares.
+        site: String,
+        /// The layer under which the registry answered it.
+        layer: usize,
+    },
+    /// A factor that is not a finite number.
+    #[error("{what} is {given}, a finite number is needed")]
+    NotFinite {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        given: f64,
+    },
+    /// An edit returned a tensor unlike the one that it was given.
+    #[error("hook `{hook}` at {site} returned {returned}, it was given {given}")]
+    EditResult {
+        /// The hook's name.
+        hook: String,
+        /// Where it is.
+        site: String,
+        /// Shape, kind and device of its input.
+        given: String,
+        /// Shape, kind and device of its output.
+        returned: String,
+    },
+    /// An activation was looked up that the run did not capture.
+    #[error("{site} was not captured, captured: {captured}")]
+    NotCaptured {
+        /// The site looked up.
+        site: String,
+        /// The sites that were captured.
+        captured: String,
+    },
+    /// A sequence index outside the batch.
+    #[error("sequence {given} is not in the batch, which has {len}")]
+    NoSuchSequence {
+        /// The index.
+        given: usize,
+        /// The number of sequences.
+        len: usize,
+    },
+    /// Logits were looked up at a position that was not unembedded.
+    #[error(
+        "position {given} of sequence {sequence} was not unembedded, unembedded: {unembedded:?}"
+    )]
+    NotUnembedded {
+        /// The position.
+        given: usize,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The positions that were.
+        unembedded: Vec<usize>,
+    },
+
+    // ---------------------------------------------------------------- analysis
+    /// A statistic was asked of too few values.
+    #[error("{statistic} needs at least {needed} values, given: {given}")]
+    TooFewValues {
+        /// The statistic.
+        statistic: &'static str,
+        /// How many it needs.
+        needed: usize,
+        /// How many it was given.
+        given: usize,
+    },
+    /// Two vectors that must be equally long are not.
+    #[error("{statistic} needs two vectors of one length, given: {left} and {right}")]
+    LengthMismatch {
+        /// The statistic.
+        statistic: &'static str,
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+    /// NaN, or an infinity where only finite values have a meaning.
+    #[error("{statistic}: value {index} is {given}")]
+    BadValue {
+        /// The statistic.
+        statistic: &'static str,
+        /// Index of the first such value.
+        index: usize,
+        /// The value.
+        given: f64,
+    },
+    /// A statistic that divides by a spread was given constant values.
+    #[error("{statistic} is undefined: all values of the {which} vector are equal")]
+    ZeroVariance {
+        /// The statistic.
+        statistic: &'static str,
+        /// `first` or `second`.
+        which: &'static str,
+    },
+    /// More of the most likely tokens were asked for than there are.
+    #[error("top {given} is out of range, allowed: 1 to {allowed}")]
+    TopKOutOfRange {
+        /// The k asked for.
+        given: usize,
+        /// The largest k.
+        allowed: usize,
+    },
+
+    // ------------------------------------------------------------- experiments
+    /// The layer to look at closely is none of those that are swept.
+    #[error("the focus layer {given} is not among the swept layers {swept:?}")]
+    FocusNotSwept {
+        /// The focus layer.
+        given: usize,
+        /// The layers that are swept.
+        swept: Vec<usize>,
+    },
+    /// A sweep without layers.
+    #[error("no layer to sweep, at least one is needed")]
+    NoLayers,
+    /// One variant of a sweep failed.
+    #[error("layer {layer} scaled by {factor}")]
+    Variant {
+        /// The layer of the variant.
+        layer: usize,
+        /// Its factor.
+        factor: f64,
+        /// Why.
+        source: Box<Error>,
+    },
+
+    // ------------------------------------------------------------- environment
+    /// A device that this machine, or this libtorch, does not have.
+    #[error("device `{given}` is not available, available: {available}")]
+    NoSuchDevice {
+        /// The device.
+        given: String,
+        /// The devices that are.
+        available: String,
+    },
+    /// A word that is none of the allowed ones.
+    #[error("{what} `{given}` is not known, allowed: {allowed}")]
+    UnknownName {
+        /// What the word should have named.
+        what: &'static str,
+        /// The word.
+        given: String,
+        /// The words allowed.
+        allowed: String,
+    },
+    /// The crate was built without a feature that the call needs.
+    #[error("{what} needs the crate's feature `{feature}`")]
+    FeatureDisabled {
+        /// What was asked for.
+        what: String,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A figure could not be drawn.
+    #[error("cannot draw a figure: {reason}")]
+    Figure {
+        /// The plotting library's reason.
+        reason: String,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(tch::TchError),
+}
+
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        Error::Torch(error)
+    }
+}
+
+/// libtorch appends a C++ stack trace to its messages; the first line says what is wrong.
+fn first_line(error: &tch::TchError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

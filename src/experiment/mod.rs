@@ -1,0 +1,3 @@
+//! Named experiments: each is a value to configure and run, and its result a value to read.
+
+pub mod einstein;

@@ -1,0 +1,18 @@
+//! The language that models and interventions share: sites, selections, registries, ledgers.
+
+mod activations;
+mod dispatch;
+mod edit;
+mod ledger;
+mod positions;
+mod registry;
+mod site;
+
+pub use activations::Activations;
+pub(crate) use dispatch::Dispatcher;
+pub use edit::{Edit, Hook};
+pub use ledger::{Ledger, LedgerEntry};
+pub use positions::Positions;
+pub(crate) use positions::index_tensor;
+pub use registry::{HookRegistry, NoHooks};
+pub use site::Site;

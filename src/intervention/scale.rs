@@ -1,0 +1,37 @@
+//! Multiplication by a factor.
+
+use tch::Tensor;
+
+use crate::error::{Error, Result};
+use crate::hook::Edit;
+
+/// Multiplies the selected activations by a factor. The factor 0 is zero ablation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    factor: f64,
+}
+
+impl Scale {
+    /// Scaling by `factor`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for NaN or an infinity.
+    pub fn new(factor: f64) -> Result<Self> {
+        if factor.is_finite() {
+            Ok(Self { factor })
+        } else {
+            Err(Error::NotFinite { what: "the scaling factor", given: factor })
+        }
+    }
+
+    /// The factor.
+    pub fn factor(self) -> f64 {
+        self.factor
+    }
+}
+
+impl Edit for Scale {
+    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+        Ok(selected.f_mul_scalar(self.factor)?)
+    }
+}

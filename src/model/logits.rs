@@ -1,0 +1,78 @@
+//! What a run says about the next token.
+
+use ndarray::Array1;
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{Error, Result};
+
+/// The logits of a run, at the positions that were unembedded.
+#[derive(Debug)]
+pub struct Logits {
+    sequences: Vec<SequenceLogits>,
+}
+
+#[derive(Debug)]
+pub(super) struct SequenceLogits {
+    pub len: usize,
+    pub positions: Vec<usize>,
+    /// `[positions, d_vocab]`
+    pub logits: Tensor,
+}
+
+impl Logits {
+    pub(super) fn new(sequences: Vec<SequenceLogits>) -> Self {
+        Self { sequences }
+    }
+
+    /// The logits of one sequence of the batch.
+    ///
+    /// # Shapes
+    /// - result: `[positions, d_vocab]`, a row for each of [`positions`](Self::positions)
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSequence`].
+    pub fn tensor(&self, sequence: usize) -> Result<&Tensor> {
+        Ok(&self.sequence(sequence)?.logits)
+    }
+
+    /// The positions of one sequence that were unembedded.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSequence`].
+    pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
+        Ok(&self.sequence(sequence)?.positions)
+    }
+
+    /// The logits after the last token of a sequence, for [`analysis`](crate::analysis).
+    ///
+    /// # Shapes
+    /// - result: `[d_vocab]`
+    ///
+    /// # Errors
+    /// Those of [`at`](Self::at).
+    pub fn last(&self, sequence: usize) -> Result<Array1<f64>> {
+        self.at(sequence, self.sequence(sequence)?.len - 1)
+    }
+
+    /// The logits after the token at `position`, for [`analysis`](crate::analysis).
+    ///
+    /// # Shapes
+    /// - result: `[d_vocab]`
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSequence`] and [`Error::NotUnembedded`].
+    pub fn at(&self, sequence: usize, position: usize) -> Result<Array1<f64>> {
+        let SequenceLogits { positions, logits, .. } = self.sequence(sequence)?;
+        let Ok(row) = positions.binary_search(&position) else {
+            let (given, unembedded) = (position, positions.clone());
+            return Err(Error::NotUnembedded { given, sequence, unembedded });
+        };
+        let row = logits.f_get(row as i64)?.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        Ok(Array1::from(Vec::<f64>::try_from(&row)?))
+    }
+
+    fn sequence(&self, given: usize) -> Result<&SequenceLogits> {
+        let len = self.sequences.len();
+        self.sequences.get(given).ok_or(Error::NoSuchSequence { given, len })
+    }
+}

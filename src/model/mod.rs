@@ -1,0 +1,120 @@
+//! GPT-2 itself: one component a file, one forward pass over segments.
+//!
+//! ```text
+//! embed ─► block 0 ─► … ─► block n-1 ─► ln_final ─► unembed
+//!
+//! block:   x = resid_pre + attention(ln1(resid_pre))        = resid_mid
+//!          y = resid_mid + mlp(ln2(resid_mid))              = resid_post
+//! ```
+//!
+//! Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).
+
+mod attention;
+mod block;
+mod embed;
+mod layer_norm;
+mod linear;
+mod logits;
+mod mlp;
+mod run;
+mod unembed;
+
+use tch::{Device, Kind, Tensor};
+
+use crate::batch::Batch;
+use crate::checkpoint::{Checkpoint, LoadReport, Weights};
+use crate::config::Config;
+use crate::device;
+use crate::error::Result;
+use crate::precision::Precision;
+
+use block::Block;
+use embed::Embed;
+pub use logits::Logits;
+pub use run::{Run, RunOutput};
+use unembed::Unembed;
+
+/// A GPT-2 in memory. It never changes: an intervention is an argument of a run.
+#[derive(Debug)]
+pub struct Gpt2 {
+    config: Config,
+    precision: Precision,
+    device: Device,
+    embed: Embed,
+    blocks: Vec<Block>,
+    unembed: Unembed,
+}
+
+impl Gpt2 {
+    /// Loads the weights of `checkpoint`, raw: nothing is folded or centred.
+    ///
+    /// Each weight is read straight into its own memory, so that loading takes the time of one
+    /// copy of the files and, at its peak, hardly more memory than the model keeps.
+    ///
+    /// # Errors
+    /// [`WeightShape`](crate::Error::WeightShape) and
+    /// [`MissingWeights`](crate::Error::MissingWeights), before any weight is read;
+    /// [`NoSuchDevice`](crate::Error::NoSuchDevice); [`StoredKind`](crate::Error::StoredKind).
+    pub fn load(
+        checkpoint: &Checkpoint,
+        precision: Precision,
+        device: Device,
+    ) -> Result<(Self, LoadReport)> {
+        device::check(device)?;
+        let report = checkpoint.report();
+        report.check(checkpoint.name())?;
+        let config = checkpoint.config().clone();
+        let loader = Loader { weights: checkpoint.weights(), kind: precision.kind(), device };
+        let embed = Embed::load(&loader)?;
+        let blocks = (0..config.n_layers)
+            .map(|layer| Block::load(&loader, &config, layer))
+            .collect::<Result<_>>()?;
+        let unembed = Unembed::load(&loader, &config, &embed)?;
+        Ok((Self { config, precision, device, embed, blocks, unembed }, report))
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The number format that it computes in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Prepares a run over `batch`: by itself the plain forward pass.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result};
+    /// # fn main() -> Result<()> {
+    /// let checkpoint = Checkpoint::bundled()?;
+    /// let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
+    /// let batch = Batch::single(checkpoint.tokenizer().encode("It was the best of")?)?;
+    /// let output = model.run(&batch).execute()?;
+    /// assert_eq!(output.logits.last(0)?.len(), model.config().d_vocab);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run<'a>(&'a self, batch: &'a Batch) -> Run<'a> {
+        Run::new(self, batch)
+    }
+}
+
+/// Reads weights by name, as the model wants them.
+struct Loader<'a> {
+    weights: &'a Weights,
+    kind: Kind,
+    device: Device,
+}
+
+impl Loader<'_> {
+    fn read(&self, name: &str) -> Result<Tensor> {
+        self.weights.read(name, self.kind, self.device)
+    }
+}

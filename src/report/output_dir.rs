@@ -1,0 +1,46 @@
+//! A directory of results in which no file is ever half written.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A directory that results are written into.
+#[derive(Debug, Clone)]
+pub struct OutputDir {
+    path: PathBuf,
+}
+
+impl OutputDir {
+    /// Makes the directory where it is missing, and checks that files can be written there: to be
+    /// called before hours of work, not after.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
+        let path = path.into();
+        let probe = path.join(".write-probe");
+        std::fs::create_dir_all(&path)
+            .and_then(|()| std::fs::write(&probe, []))
+            .and_then(|()| std::fs::remove_file(&probe))
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        Ok(Self { path })
+    }
+
+    /// Writes a file under another name and renames it when it is whole.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        let partial = self.path.join(format!(".{name}.partial"));
+        std::fs::write(&partial, content)
+            .and_then(|()| std::fs::rename(&partial, &path))
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
