@@ -124,6 +124,12 @@ pub enum Error {
         /// The tokenizer library's reason.
         reason: String,
     },
+    /// A tokenizer was asked for and the checkpoint has none.
+    #[error("{checkpoint} has no tokenizer: neither tokenizer.json nor vocab.json and merges.txt")]
+    NoTokenizer {
+        /// The checkpoint.
+        checkpoint: String,
+    },
     /// Encoding or decoding failed.
     #[error("the tokenizer cannot {operation} {given}: {reason}")]
     Tokenize {
@@ -317,7 +323,7 @@ pub enum Error {
     #[error("no layer to sweep, at least one is needed")]
     NoLayers,
     /// One variant of a sweep failed.
-    #[error("layer {layer} scaled by {factor}")]
+    #[error("layer {layer} scaled by {factor:?}")]
     Variant {
         /// The layer of the variant.
         layer: usize,

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 /// ```
 pub fn mean_shift(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Result<f64> {
     check_pair("mean_shift", clean, scaled)?;
-    Ok((&scaled - &clean).sum() / clean.len() as f64)
+    Ok((&scaled - &clean).mapv(|shift| shift / clean.len() as f64).sum())
 }
 
 /// The standard deviation of `scaled` over that of `clean`, both over the whole population.
@@ -47,7 +47,19 @@ pub fn std_ratio(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Res
     if clean.iter().all(|&value| value == clean[0]) {
         return Err(Error::ZeroVariance { statistic: "std_ratio", which: "first" });
     }
-    Ok(scaled.std(0.0) / clean.std(0.0))
+    let ((clean_unit, clean_std), (scaled_unit, scaled_std)) =
+        (std_in_units(clean), std_in_units(scaled));
+    Ok(scaled_std / clean_std * (scaled_unit / clean_unit))
+}
+
+/// The largest magnitude, and the standard deviation as a multiple of it: the squares of huge or
+/// minute values would leave the range of an f64.
+fn std_in_units(values: ArrayView1<'_, f64>) -> (f64, f64) {
+    let largest = values.fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    if largest == 0.0 {
+        return (1.0, 0.0);
+    }
+    (largest, values.mapv(|value| value / largest).std(0.0))
 }
 
 /// The share of the vocabulary whose logit came nearer to zero, 0 to 1.

@@ -19,7 +19,8 @@ pub(super) const MERGES: &str = "merges.txt";
 pub(super) struct Files {
     pub config: PathBuf,
     pub weights: Vec<PathBuf>,
-    pub tokenizer: TokenizerFiles,
+    /// A model is of use without its tokenizer, to those who have token ids.
+    pub tokenizer: Option<TokenizerFiles>,
 }
 
 pub(super) enum TokenizerFiles {
@@ -38,11 +39,13 @@ impl Files {
         } else {
             vec![existing(directory.join(WEIGHTS))?]
         };
-        let tokenizer = if directory.join(VOCAB).exists() && !directory.join(TOKENIZER).exists() {
-            let (vocab, merges) = (directory.join(VOCAB), directory.join(MERGES));
-            TokenizerFiles::VocabAndMerges(vocab, existing(merges)?)
+        let (json, vocab) = (directory.join(TOKENIZER), directory.join(VOCAB));
+        let tokenizer = if json.exists() {
+            Some(TokenizerFiles::Json(json))
+        } else if vocab.exists() {
+            Some(TokenizerFiles::VocabAndMerges(vocab, existing(directory.join(MERGES))?))
         } else {
-            TokenizerFiles::Json(existing(directory.join(TOKENIZER))?)
+            None
         };
         Ok(Self { config, weights, tokenizer })
     }

@@ -28,7 +28,7 @@ pub struct Checkpoint {
     name: String,
     config: Config,
     weights: Weights,
-    tokenizer: Tokenizer,
+    tokenizer: Option<Tokenizer>,
 }
 
 impl Checkpoint {
@@ -67,11 +67,12 @@ impl Checkpoint {
         let config = Config::from_json(CONFIG, &path.join("config.json"))?;
         let weights = Weights::embedded(WEIGHTS, &path.join("model.safetensors"))?;
         let tokenizer = Tokenizer::from_json(TOKENIZER, &path.join("tokenizer.json"))?;
-        Self::new("bundled".to_owned(), config, weights, tokenizer)
+        Self::new("bundled".to_owned(), config, weights, Some(tokenizer))
     }
 
     /// A directory as Hugging Face writes it: `config.json`; `model.safetensors`, or shards with
-    /// `model.safetensors.index.json`; and `tokenizer.json`, or `vocab.json` and `merges.txt`.
+    /// `model.safetensors.index.json`; and `tokenizer.json`, or `vocab.json` and `merges.txt`,
+    /// without which only token ids can be run.
     ///
     /// Weight names may carry the prefix `transformer.` or not. Weights stored as f32, f16, bf16 or
     /// f64 load in either [`Precision`](crate::Precision).
@@ -85,7 +86,7 @@ impl Checkpoint {
         let files = directory::Files::find(path)?;
         let config = Config::from_json(&directory::read(&files.config)?, &files.config)?;
         let weights = Weights::files(&files.weights)?;
-        let tokenizer = files.tokenizer.load()?;
+        let tokenizer = files.tokenizer.map(|files| files.load()).transpose()?;
         Self::new(path.display().to_string(), config, weights, tokenizer)
     }
 
@@ -105,10 +106,15 @@ impl Checkpoint {
         Ok(Self { name: model.to_owned(), ..Self::directory(snapshot)? })
     }
 
-    fn new(name: String, config: Config, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
-        if tokenizer.id_count() > config.d_vocab {
-            let (tokenizer, d_vocab) = (tokenizer.id_count(), config.d_vocab);
-            return Err(Error::TokenizerTooLarge { tokenizer, d_vocab });
+    fn new(
+        name: String,
+        config: Config,
+        weights: Weights,
+        tokenizer: Option<Tokenizer>,
+    ) -> Result<Self> {
+        let (ids, d_vocab) = (tokenizer.as_ref().map_or(0, Tokenizer::id_count), config.d_vocab);
+        if ids > d_vocab {
+            return Err(Error::TokenizerTooLarge { tokenizer: ids, d_vocab });
         }
         Ok(Self { name, config, weights, tokenizer })
     }
@@ -124,8 +130,12 @@ impl Checkpoint {
     }
 
     /// The tokenizer that the model was trained with.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    ///
+    /// # Errors
+    /// [`Error::NoTokenizer`] if the checkpoint came without one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        let missing = || Error::NoTokenizer { checkpoint: self.name.clone() };
+        self.tokenizer.as_ref().ok_or_else(missing)
     }
 
     /// What loading will find: names and shapes are compared with the configuration, no weight is

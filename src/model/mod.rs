@@ -95,7 +95,7 @@ impl Gpt2 {
     /// # fn main() -> Result<()> {
     /// let checkpoint = Checkpoint::bundled()?;
     /// let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
-    /// let batch = Batch::single(checkpoint.tokenizer().encode("It was the best of")?)?;
+    /// let batch = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
     /// let output = model.run(&batch).execute()?;
     /// assert_eq!(output.logits.last(0)?.len(), model.config().d_vocab);
     /// # Ok(())

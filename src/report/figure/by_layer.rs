@@ -30,6 +30,8 @@ fn draw_panel(
     let last = report.model.n_layers - 1;
     let layers = -0.5..last as f64 + 0.5;
     let values = padded(points.iter().map(|&(_, value)| value).chain([clean]));
+    // Room for the legend above the highest dot.
+    let values = values.start..values.end + 0.2 * (values.end - values.start);
     let mut chart = ChartBuilder::on(panel)
         .margin(12)
         .x_label_area_size(42)
@@ -42,6 +44,9 @@ fn draw_panel(
         .x_labels(report.model.n_layers.min(25))
         .x_label_formatter(&|layer| {
             if layer.fract() == 0.0 { format!("{layer:.0}") } else { String::new() }
+        })
+        .y_label_formatter(&|value| {
+            if value.abs() < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
         })
         .x_desc("layer scaled")
         .y_desc(quantity)

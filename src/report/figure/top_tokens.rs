@@ -55,7 +55,7 @@ fn draw_panel(
         panel.draw(&Rectangle::new(bar, color.filled()))?;
         let label = TextStyle::from((FONT, 15).into_font());
         let name = label.clone().pos(Pos::new(HPos::Right, VPos::Center));
-        panel.draw(&Text::new(format!("{:?}", token.text), (TEXT_END, middle), name))?;
+        panel.draw(&Text::new(label_text(&token.text), (TEXT_END, middle), name))?;
         let share = label.pos(Pos::new(HPos::Left, VPos::Center));
         panel.draw(&Text::new(
             format!("{:.2} %", 100.0 * probability),
@@ -64,4 +64,14 @@ fn draw_panel(
         ))?;
     }
     Ok(())
+}
+
+/// The token in quotes, cut where it would leave the sheet.
+fn label_text(text: &str) -> String {
+    const LONGEST: usize = 16;
+    if text.chars().count() > LONGEST {
+        format!("{:?}…", text.chars().take(LONGEST).collect::<String>())
+    } else {
+        format!("{text:?}")
+    }
 }

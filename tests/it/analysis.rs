@@ -1,0 +1,229 @@
+//! Statistics against SciPy, and their laws.
+
+use approx::assert_relative_eq;
+use hooked_gpt2::Error;
+use hooked_gpt2::analysis::correlation::{pearson, spearman};
+use hooked_gpt2::analysis::entropy::entropy;
+use hooked_gpt2::analysis::loss::{log_softmax, negative_log_likelihood};
+use hooked_gpt2::analysis::rank::{rank_of, top_k};
+use hooked_gpt2::analysis::spread::{mean_shift, share_shrunk, std_ratio};
+use ndarray::{Array1, arr1, array};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+use crate::support::fixtures;
+use crate::tolerance::STATISTIC;
+
+#[derive(Deserialize)]
+struct Statistics {
+    pairs: Vec<Pair>,
+    logits: Vec<LogitsCase>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    x: Array1Json,
+    y: Array1Json,
+    pearson: f64,
+    spearman: f64,
+    mean_shift: f64,
+    std_ratio: f64,
+}
+
+#[derive(Deserialize)]
+struct LogitsCase {
+    name: String,
+    values: Array1Json,
+    target: u32,
+    log_softmax: Array1Json,
+    loss: f64,
+    entropy: f64,
+    rank: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Array1Json(Vec<f64>);
+
+impl Array1Json {
+    fn array(&self) -> Array1<f64> {
+        arr1(&self.0)
+    }
+}
+
+fn statistics() -> Statistics {
+    let path = fixtures().join("statistics.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// `size` is that of the numbers the statistic was computed from: SciPy's log-softmax subtracts
+/// numbers as large as the logits, and rounds accordingly.
+#[track_caller]
+fn assert_close(name: &str, ours: f64, reference: f64, size: f64) {
+    let allowed = STATISTIC * reference.abs().max(size).max(1.0);
+    assert!((ours - reference).abs() <= allowed, "{name}: {ours}, SciPy has {reference}");
+}
+
+#[test]
+fn correlations_and_spreads_equal_scipy() {
+    let pairs = statistics().pairs;
+    assert!(pairs.len() >= 10);
+    for Pair { name, x, y, pearson: r, spearman: rho, mean_shift: shift, std_ratio: ratio } in pairs
+    {
+        let (x, y) = (x.array(), y.array());
+        // A mean over 2e6 keeps fewer digits of deviations near 1, in SciPy as here.
+        let digits_left = if name.contains("offset") { 1e-9 } else { STATISTIC };
+        let ours = pearson(x.view(), y.view()).unwrap();
+        assert!((ours - r).abs() <= digits_left, "{name}: {ours}, SciPy has {r}");
+        assert_close(&name, spearman(x.view(), y.view()).unwrap(), rho, 1.0);
+        assert_relative_eq!(mean_shift(x.view(), y.view()).unwrap(), shift, max_relative = 1e-7);
+        assert_relative_eq!(std_ratio(x.view(), y.view()).unwrap(), ratio, max_relative = 1e-9);
+    }
+}
+
+#[test]
+fn losses_entropies_and_ranks_equal_scipy() {
+    let cases = statistics().logits;
+    assert!(cases.len() >= 10);
+    for LogitsCase { name, values, target, log_softmax: expected, loss, entropy: h, rank } in cases
+    {
+        let values = values.array();
+        let size = values.fold(0.0_f64, |size, logit| size.max(logit.abs()));
+        for (ours, reference) in log_softmax(values.view()).unwrap().iter().zip(expected.0) {
+            assert_close(&name, *ours, reference, size);
+        }
+        let ours = negative_log_likelihood(values.view(), target).unwrap();
+        assert_close(&name, ours, loss, size);
+        assert!(ours.is_sign_positive(), "{name}: a loss of {ours}");
+        assert_close(&name, entropy(values.view()).unwrap(), h, 1.0);
+        if !name.starts_with("tied") && name != "uniform" {
+            assert_eq!(rank_of(values.view(), target).unwrap(), rank, "{name}");
+        }
+    }
+}
+
+#[test]
+fn ties_rank_in_the_order_of_token_ids() {
+    let logits = array![1.0, 2.0, 2.0, 0.0, 2.0];
+    let ranks: Vec<_> = (0..5).map(|token| rank_of(logits.view(), token).unwrap()).collect();
+    assert_eq!(ranks, [3, 0, 1, 4, 2]);
+    let top: Vec<_> = top_k(logits.view(), 5).unwrap().iter().map(|top| top.token).collect();
+    assert_eq!(top, [1, 2, 4, 0, 3]);
+}
+
+#[test]
+fn shrinking_counts_the_logits_that_came_nearer_to_zero() {
+    let (clean, scaled) = (array![-4.0, 4.0, 1.0, 0.0], array![-2.0, -3.0, 1.0, 1.0]);
+    assert_eq!(share_shrunk(clean.view(), scaled.view()).unwrap(), 0.5);
+}
+
+#[test]
+fn degenerate_input_is_a_typed_error() {
+    let (empty, one, two) = (array![], array![1.0], array![1.0, 2.0]);
+    let nan = array![0.0, f64::NAN];
+    let infinite = array![0.0, f64::INFINITY];
+    let equal = Array1::from_elem(30, 0.1);
+    let rising = Array1::from_iter((0..30).map(f64::from));
+
+    assert!(matches!(log_softmax(empty.view()), Err(Error::TooFewValues { .. })));
+    assert!(matches!(log_softmax(nan.view()), Err(Error::BadValue { index: 1, .. })));
+    assert!(matches!(log_softmax(infinite.view()), Err(Error::BadValue { index: 1, .. })));
+    assert!(matches!(entropy(nan.view()), Err(Error::BadValue { .. })));
+    assert!(matches!(
+        negative_log_likelihood(two.view(), 2),
+        Err(Error::TokenOutOfRange { given: 2, d_vocab: 2 })
+    ));
+    assert!(matches!(rank_of(nan.view(), 0), Err(Error::BadValue { .. })));
+    assert!(matches!(rank_of(two.view(), 9), Err(Error::TokenOutOfRange { .. })));
+    assert_eq!(rank_of(infinite.view(), 0).unwrap(), 1);
+    for k in [0, 3] {
+        let error = top_k(two.view(), k);
+        assert!(matches!(error, Err(Error::TopKOutOfRange { allowed: 2, .. })));
+    }
+    assert!(matches!(top_k(nan.view(), 1), Err(Error::BadValue { .. })));
+    for statistic in [pearson, spearman] {
+        assert!(matches!(statistic(one.view(), one.view()), Err(Error::TooFewValues { .. })));
+        assert!(matches!(
+            statistic(one.view(), two.view()),
+            Err(Error::LengthMismatch { left: 1, right: 2, .. })
+        ));
+        assert!(matches!(statistic(two.view(), nan.view()), Err(Error::BadValue { .. })));
+        assert!(matches!(
+            statistic(rising.view(), equal.view()),
+            Err(Error::ZeroVariance { which: "second", .. })
+        ));
+        assert!(matches!(
+            statistic(equal.view(), rising.view()),
+            Err(Error::ZeroVariance { which: "first", .. })
+        ));
+    }
+    assert!(matches!(std_ratio(equal.view(), rising.view()), Err(Error::ZeroVariance { .. })));
+    assert_eq!(std_ratio(rising.view(), Array1::zeros(30).view()).unwrap(), 0.0);
+    assert!(matches!(mean_shift(empty.view(), empty.view()), Err(Error::TooFewValues { .. })));
+}
+
+fn logits() -> impl Strategy<Value = Array1<f64>> {
+    prop::collection::vec(-1e4..1e4, 2..60).prop_map(Array1::from)
+}
+
+fn pair() -> impl Strategy<Value = (Array1<f64>, Array1<f64>)> {
+    prop::collection::vec((-1e4..1e4, -1e4..1e4), 3..60).prop_map(|pairs| {
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+        (x.into(), y.into())
+    })
+}
+
+proptest! {
+    #[test]
+    fn probabilities_sum_to_one_and_do_not_see_a_common_shift(x in logits(), shift in -1e6..1e6) {
+        let log_probs = log_softmax(x.view()).unwrap();
+        prop_assert!((log_probs.mapv(f64::exp).sum() - 1.0).abs() < 1e-12);
+        let shifted = log_softmax(x.mapv(|logit| logit + shift).view()).unwrap();
+        // Adding 1e6 rounds the logits themselves to 1e-10.
+        prop_assert!((&log_probs - &shifted).iter().all(|difference| difference.abs() < 1e-9));
+    }
+
+    #[test]
+    fn entropy_lies_between_certainty_and_uniformity(x in logits()) {
+        let h = entropy(x.view()).unwrap();
+        prop_assert!((-1e-12..=(x.len() as f64).ln() + 1e-12).contains(&h));
+    }
+
+    #[test]
+    fn ranks_are_a_permutation_and_agree_with_the_top(x in logits()) {
+        let mut ranks: Vec<_> = (0..x.len() as u32).map(|t| rank_of(x.view(), t).unwrap()).collect();
+        let top = top_k(x.view(), x.len()).unwrap();
+        for (place, ranked) in top.iter().enumerate() {
+            prop_assert_eq!(ranks[ranked.token as usize], place);
+            prop_assert_eq!(ranked.logit, x[ranked.token as usize]);
+        }
+        ranks.sort_unstable();
+        prop_assert_eq!(ranks, (0..x.len()).collect::<Vec<_>>());
+        for k in 1..x.len() {
+            prop_assert_eq!(&top_k(x.view(), k).unwrap()[..], &top[..k]);
+        }
+    }
+
+    #[test]
+    fn pearson_is_symmetric_bounded_and_blind_to_positive_affine_maps(
+        (x, y) in pair(),
+        scale in 1e-3..1e3,
+        shift in -1e3..1e3,
+    ) {
+        let r = pearson(x.view(), y.view()).unwrap();
+        prop_assert!((-1.0..=1.0).contains(&r));
+        prop_assert_eq!(r, pearson(y.view(), x.view()).unwrap());
+        let mapped = y.mapv(|value| scale * value + shift);
+        prop_assert!((r - pearson(x.view(), mapped.view()).unwrap()).abs() < 1e-9);
+        prop_assert!((r + pearson(x.view(), (-&y).view()).unwrap()).abs() < 1e-12);
+        prop_assert!((pearson(x.view(), x.view()).unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn spearman_sees_order_alone((x, y) in pair()) {
+        let rho = spearman(x.view(), y.view()).unwrap();
+        let bent = y.mapv(|value| (value / 2e3).exp());
+        prop_assert!((rho - spearman(x.view(), bent.view()).unwrap()).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,83 @@
+//! The `einstein_sweep` example, run as a user runs it.
+
+use serde_json::Value;
+
+use crate::support::einstein_sweep;
+
+const BUNDLED: [&str; 2] = ["--model", "bundled"];
+
+fn run_in(out: &std::path::Path, arguments: &[&str]) -> std::process::Output {
+    let out = ["--out", out.to_str().unwrap()];
+    einstein_sweep(&[], &[&out, arguments].concat())
+}
+
+#[test]
+fn the_default_falls_back_on_the_bundled_model_and_says_so_in_one_line() {
+    let out = tempfile::tempdir().unwrap();
+    let output = run_in(out.path(), &["--offline"]);
+    assert!(output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("note: gpt2-medium cannot be had"), "{stderr}");
+    assert!(stderr.contains("figures are its own and not the published ones"), "{stderr}");
+
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "Model bundled: 12 layers, 4 heads, d_model 128, 8192 tokens; f32 on cpu",
+        "Clean run: top 10",
+        "loss 7.8438 nats, rank 482",
+        "    8    7.9003   +0.0565     458   0.97005     +0.1494     0.9156",
+        "divided out by the final layer norm: no evidence",
+        "Top 10: clean, and layer 2 scaled by 0.6",
+        "does not hold: r = 0.9640",
+    ] {
+        assert!(stdout.contains(expected), "{expected:?} is not in:\n{stdout}");
+    }
+}
+
+#[test]
+fn the_json_is_alone_on_standard_output_and_the_same_as_the_file() {
+    let out = tempfile::tempdir().unwrap();
+    let output = run_in(out.path(), &[&BUNDLED[..], &["--json", "--dtype", "f64"]].concat());
+    assert!(output.status.success() && output.stderr.is_empty());
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["target_token"], 2685);
+    assert_eq!(std::fs::read(out.path().join("sweep.json")).unwrap(), output.stdout);
+}
+
+#[test]
+fn the_output_directory_holds_data_and_figures_and_nothing_else() {
+    let out = tempfile::tempdir().unwrap();
+    assert!(run_in(out.path(), &[&BUNDLED[..], &["--layers", "0,2-4"]].concat()).status.success());
+    let mut files: Vec<_> = std::fs::read_dir(out.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let mut expected = vec!["sweep.csv", "sweep.json"];
+    if cfg!(feature = "plot") {
+        expected = vec!["by_layer.svg", "logits.svg", "sweep.csv", "sweep.json", "top_tokens.svg"];
+    }
+    assert_eq!(files, expected);
+    let csv = std::fs::read_to_string(out.path().join("sweep.csv")).unwrap();
+    let layers: Vec<_> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(layers, ["0", "2", "3", "4"]);
+    assert!(csv.lines().all(|line| line.split(',').count() == 9));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let out = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(r#""$0" "$@" | head -n 1; exit 0"#)
+        .arg(crate::support::example())
+        .args(["--model", "bundled", "--json", "--out", out.path().to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(stderr, "");
+}

@@ -1,0 +1,14 @@
+//! All integration tests, in one binary: libtorch is linked once.
+
+mod analysis;
+mod bad_input;
+mod checkpoints;
+mod command_line;
+mod einstein;
+#[cfg(feature = "hub")]
+mod hub;
+mod parity;
+mod runs;
+mod support;
+mod tokenizer;
+mod tolerance;

@@ -1,0 +1,329 @@
+//! What a run promises, whatever the model.
+
+use hooked_gpt2::hook::{Edit, Hook, HookRegistry, NoHooks, Positions, Site};
+use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
+use hooked_gpt2::tch::{Kind, Tensor};
+use hooked_gpt2::{Batch, Error, Gpt2, Precision, Result};
+use proptest::prelude::*;
+
+use crate::support::{assert_identical, largest_difference, single, tiny};
+use crate::tolerance;
+
+const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
+
+fn all_sites(model: &Gpt2) -> Vec<Site> {
+    (0..model.config().n_layers).flat_map(Site::of_block).collect()
+}
+
+fn logits(model: &Gpt2, batch: &Batch, hooks: &dyn HookRegistry) -> Tensor {
+    let output = model.run(batch).hooks(hooks).execute().unwrap();
+    output.logits.tensor(0).unwrap().shallow_clone()
+}
+
+/// Adds a constant.
+#[derive(Debug)]
+struct Add(f64);
+
+impl Edit for Add {
+    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+        Ok(selected.f_add_scalar(self.0)?)
+    }
+}
+
+/// Gives back something that does not fit.
+#[derive(Debug)]
+struct Narrower;
+
+impl Edit for Narrower {
+    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+        Ok(selected.f_narrow(2, 0, 1)?)
+    }
+}
+
+/// Answers its hook for a layer of its own choice.
+struct Misfiled(Hook);
+
+impl HookRegistry for Misfiled {
+    fn hooks(&self, layer: usize) -> &[Hook] {
+        if layer == 1 { std::slice::from_ref(&self.0) } else { &[] }
+    }
+
+    fn layers(&self) -> Vec<usize> {
+        vec![1]
+    }
+}
+
+#[test]
+fn no_hooks_is_bit_for_bit_the_plain_run() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let plain = model.run(&batch).execute().unwrap();
+    assert!(plain.ledger.entries().is_empty());
+    for hooks in [&NoHooks as &dyn HookRegistry, &LayerScaling::new(), &Interventions::new()] {
+        assert_identical(&logits(&model, &batch, hooks), plain.logits.tensor(0).unwrap());
+    }
+}
+
+#[test]
+fn capturing_changes_no_bit() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let output = model.run(&batch).capture(all_sites(&model)).execute().unwrap();
+    assert_identical(output.logits.tensor(0).unwrap(), &logits(&model, &batch, &NoHooks));
+    assert_eq!(output.activations.sites().collect::<Vec<_>>(), all_sites(&model));
+}
+
+#[test]
+fn the_residual_stream_is_the_sum_of_what_was_added() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let output = model.run(&batch).capture(all_sites(&model)).execute().unwrap();
+    let at = |site| output.activations.get(site, 0).unwrap();
+    for layer in 0..model.config().n_layers {
+        let mid = at(Site::resid_pre(layer)) + at(Site::attn_out(layer));
+        assert_identical(&at(Site::resid_mid(layer)), &mid);
+        let post = mid + at(Site::mlp_out(layer));
+        assert_identical(&at(Site::resid_post(layer)), &post);
+        if layer > 0 {
+            assert_identical(&at(Site::resid_pre(layer)), &at(Site::resid_post(layer - 1)));
+        }
+    }
+}
+
+#[test]
+fn scaling_by_one_changes_no_bit_and_the_ledger_says_so() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    for site in all_sites(&model) {
+        for positions in [Positions::all(), Positions::last()] {
+            let mut hooks = Interventions::new();
+            hooks.scale(site, positions, 1.0).unwrap();
+            let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+            assert_identical(output.logits.tensor(0).unwrap(), &logits(&model, &batch, &NoHooks));
+            assert_eq!(output.ledger.entries()[0].change_l2, 0.0);
+        }
+    }
+}
+
+#[test]
+fn every_site_is_sensitive_but_the_last_resid_post() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let clean = logits(&model, &batch, &NoHooks);
+    for site in all_sites(&model) {
+        let mut hooks = Interventions::new();
+        hooks.scale(site, Positions::all(), 0.5).unwrap();
+        let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+        let difference = largest_difference(output.logits.tensor(0).unwrap(), &clean);
+        assert!(output.ledger.entries()[0].change_l2 > 1.0);
+        if site == Site::resid_post(model.config().n_layers - 1) {
+            // The final layer norm divides the factor out, but for its epsilon.
+            assert!(difference < 1e-5, "{site}: {difference:e}");
+        } else {
+            assert!(difference > 1e-3, "{site}: {difference:e}");
+        }
+    }
+}
+
+#[test]
+fn the_ledger_counts_and_measures_what_was_changed() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let site = Site::mlp_out(1);
+    let clean = model.run(&batch).capture([site]).execute().unwrap();
+    let before = clean.activations.get(site, 0).unwrap().narrow(0, 1, 3);
+    let mut hooks = Interventions::new();
+    hooks.scale(site, Positions::range(1..4), 3.0).unwrap();
+    let output = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
+    let [entry] = output.ledger.entries() else { panic!("one hook, one entry") };
+    assert_eq!((entry.site, entry.fired, entry.elements), (site, 1, 3 * 24));
+    approx::assert_relative_eq!(
+        entry.change_l2,
+        2.0 * before.norm().double_value(&[]),
+        max_relative = 1e-12
+    );
+    let after = output.activations.get(site, 0).unwrap();
+    assert_identical(&after.narrow(0, 1, 3), &(before * 3.0));
+    let untouched = clean.activations.get(site, 0).unwrap();
+    assert_identical(&after.narrow(0, 0, 1), &untouched.narrow(0, 0, 1));
+    assert_identical(&after.narrow(0, 4, 1), &untouched.narrow(0, 4, 1));
+}
+
+#[test]
+fn edits_at_one_site_apply_in_the_order_in_which_they_were_added() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let site = Site::resid_mid(1);
+    let add = || Hook::new(site, Positions::all(), Add(1.0));
+    let scale = || Hook::new(site, Positions::all(), Scale::new(0.5).unwrap());
+    let at_site = |first: Hook, second: Hook| {
+        let mut hooks = Interventions::new();
+        // One at a later site, added before: it must not come between them.
+        hooks.scale(Site::resid_post(1), Positions::all(), 1.0).unwrap();
+        hooks.add(first).add(second);
+        let output = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
+        output.activations.get(site, 0).unwrap()
+    };
+    let clean = model.run(&batch).capture([site]).execute().unwrap();
+    let clean = clean.activations.get(site, 0).unwrap();
+    assert_identical(&at_site(add(), scale()), &((&clean + 1.0) * 0.5));
+    assert_identical(&at_site(scale(), add()), &(&clean * 0.5 + 1.0));
+}
+
+#[test]
+fn the_dictionary_changes_between_runs_with_nothing_to_register_again() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let clean = logits(&model, &batch, &NoHooks);
+    let mut scaling = LayerScaling::new();
+    assert_eq!(scaling.insert(1, 0.6).unwrap(), None);
+    let scaled = logits(&model, &batch, &scaling);
+    assert!(largest_difference(&scaled, &clean) > 1e-3);
+    assert_eq!(scaling.insert(1, 1.0).unwrap(), Some(0.6));
+    assert_identical(&logits(&model, &batch, &scaling), &clean);
+    assert_eq!(scaling.insert(1, 0.6).unwrap(), Some(1.0));
+    assert_identical(&logits(&model, &batch, &scaling), &scaled);
+    assert_eq!(scaling.remove(1), Some(0.6));
+    assert_identical(&logits(&model, &batch, &scaling), &clean);
+}
+
+#[test]
+fn unembedding_some_positions_gives_their_rows_alone() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let all = model.run(&batch).execute().unwrap();
+    let some = model.run(&batch).unembed(Positions::several([4, 1])).execute().unwrap();
+    assert_eq!(some.logits.positions(0).unwrap(), [1, 4]);
+    for position in [1, 4] {
+        let (a, b) = (all.logits.at(0, position).unwrap(), some.logits.at(0, position).unwrap());
+        approx::assert_abs_diff_eq!(a, b, epsilon = tolerance::F64);
+    }
+    assert_eq!(some.logits.last(0).unwrap(), some.logits.at(0, 4).unwrap());
+    let error = some.logits.at(0, 2).unwrap_err();
+    assert!(matches!(error, Error::NotUnembedded { given: 2, sequence: 0, .. }), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_batch_of_any_lengths_gives_each_sequence_what_it_gives_alone(
+        sequences in prop::collection::vec(prop::collection::vec(0_u32..101, 1..12), 1..6),
+        layer in 0_usize..3,
+        factor in -2.0_f64..2.0,
+    ) {
+        let model = tiny(Precision::F64);
+        let mut hooks = Interventions::new();
+        hooks.scale(Site::mlp_out(layer), Positions::last(), factor).unwrap();
+        hooks.scale(Site::resid_post(layer), Positions::all(), 0.5).unwrap();
+        let site = Site::resid_post(2);
+        let batch = Batch::new(sequences.clone()).unwrap();
+        let together = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
+        for (sequence, tokens) in sequences.iter().enumerate() {
+            let batch = single(tokens);
+            let alone = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
+            let a = together.logits.tensor(sequence).unwrap();
+            prop_assert!(largest_difference(a, alone.logits.tensor(0).unwrap()) < tolerance::F64);
+            let a = together.activations.get(site, sequence).unwrap();
+            let b = alone.activations.get(site, 0).unwrap();
+            prop_assert!(largest_difference(&a, &b) < tolerance::F64);
+        }
+    }
+}
+
+#[test]
+fn a_layer_outside_the_model_is_an_error_for_hooks_and_captures() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let mut scaling = LayerScaling::new();
+    scaling.insert(3, 0.6).unwrap();
+    let error = model.run(&batch).hooks(&scaling).execute().unwrap_err();
+    assert_eq!(error.to_string(), "layer 3 is not in the model, allowed: 0 to 2");
+    let error = model.run(&batch).capture([Site::resid_pre(7)]).execute().unwrap_err();
+    assert!(matches!(error, Error::LayerOutOfRange { given: 7, n_layers: 3 }), "{error}");
+}
+
+#[test]
+fn a_position_outside_any_sequence_is_an_error_before_the_run() {
+    let model = tiny(Precision::F32);
+    let batch = Batch::new([vec![1, 2, 3, 4], vec![5, 6]]).unwrap();
+    for positions in [
+        Positions::at(2),
+        Positions::range(1..3),
+        Positions::range(1..1),
+        Positions::several([0, 3]),
+        Positions::several([]),
+        Positions::from_end(3),
+        Positions::from_end(0),
+    ] {
+        let mut hooks = Interventions::new();
+        hooks.scale(Site::resid_pre(0), positions.clone(), 0.5).unwrap();
+        for run in [model.run(&batch).hooks(&hooks), model.run(&batch).unembed(positions.clone())] {
+            let error = run.execute().unwrap_err();
+            assert!(
+                matches!(error, Error::PositionOutOfRange { sequence: 0 | 1, .. }),
+                "{positions}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hook_that_never_fires_fails_the_run() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let misfiled = Misfiled(Hook::new(Site::resid_post(2), Positions::all(), Add(1.0)));
+    let error = model.run(&batch).hooks(&misfiled).execute().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "hook `Add(1.0)` at blocks.2.hook_resid_post, registered for layer 1, never fired"
+    );
+}
+
+#[test]
+fn an_edit_that_returns_another_shape_fails_the_run_and_names_its_site() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let mut hooks = Interventions::new();
+    hooks.add(Hook::new(Site::attn_out(1), Positions::last(), Narrower));
+    let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "hook `Narrower` at blocks.1.hook_attn_out returned [1, 1, 1] Float on Cpu, \
+         it was given [1, 1, 24] Float on Cpu"
+    );
+}
+
+#[test]
+fn an_error_of_libtorch_inside_an_edit_is_one_line() {
+    #[derive(Debug)]
+    struct Broken;
+    impl Edit for Broken {
+        fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+            Ok(selected.f_matmul(&Tensor::zeros([7, 7], (Kind::Float, selected.device())))?)
+        }
+    }
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let mut hooks = Interventions::new();
+    hooks.add(Hook::new(Site::attn_out(1), Positions::all(), Broken));
+    let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
+    assert!(matches!(error, Error::Torch(_)));
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+}
+
+#[test]
+fn looking_up_what_was_not_captured_says_what_was() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let sites = [Site::mlp_out(0), Site::resid_post(2)];
+    let output = model.run(&batch).capture(sites).execute().unwrap();
+    assert_eq!(
+        output.activations.get(Site::resid_pre(0), 0).unwrap_err().to_string(),
+        "blocks.0.hook_resid_pre was not captured, \
+         captured: blocks.0.hook_mlp_out, blocks.2.hook_resid_post"
+    );
+    let error = output.activations.get(Site::mlp_out(0), 1).unwrap_err();
+    assert!(matches!(error, Error::NoSuchSequence { given: 1, len: 1 }), "{error}");
+}
+
+#[test]
+fn input_that_does_not_fit_the_model_is_an_error() {
+    let model = tiny(Precision::F32);
+    let failure = |tokens: Vec<u32>| model.run(&single(&tokens)).execute().unwrap_err();
+    assert!(matches!(failure(vec![1; 33]), Error::SequenceTooLong { given: 33, n_ctx: 32, .. }));
+    assert!(matches!(failure(vec![0, 101]), Error::TokenOutOfRange { given: 101, d_vocab: 101 }));
+    assert!(matches!(Batch::single([]), Err(Error::EmptySequence { sequence: 0 })));
+    assert!(matches!(Batch::new(Vec::<Vec<u32>>::new()), Err(Error::EmptyBatch)));
+    for factor in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(matches!(LayerScaling::new().insert(0, factor), Err(Error::NotFinite { .. })));
+        let scaled = Interventions::new().scale(Site::resid_pre(0), Positions::all(), factor).err();
+        assert!(matches!(scaled, Some(Error::NotFinite { .. })));
+    }
+}

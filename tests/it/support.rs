@@ -1,0 +1,121 @@
+//! Fixtures and models that several tests use.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision};
+use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
+
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Reference tensors, by name.
+pub struct Reference(HashMap<String, Tensor>);
+
+impl Reference {
+    pub fn of(checkpoint: &Path) -> Self {
+        let path = checkpoint.join("reference.safetensors");
+        Self(Tensor::read_safetensors(path).unwrap().into_iter().collect())
+    }
+
+    pub fn tensor(&self, name: &str) -> &Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("the fixture has no {name}"))
+    }
+
+    pub fn tokens(&self, name: &str) -> Vec<u32> {
+        let ids = Vec::<i64>::try_from(self.tensor(name)).unwrap();
+        ids.into_iter().map(|id| id as u32).collect()
+    }
+}
+
+pub fn load(checkpoint: &Path, precision: Precision) -> Gpt2 {
+    let checkpoint = Checkpoint::directory(checkpoint).unwrap();
+    Gpt2::load(&checkpoint, precision, Device::Cpu).unwrap().0
+}
+
+pub fn tiny(precision: Precision) -> Gpt2 {
+    load(&fixtures().join("tiny"), precision)
+}
+
+pub fn single(tokens: &[u32]) -> Batch {
+    Batch::single(tokens).unwrap()
+}
+
+/// The largest difference of two tensors of one shape.
+#[track_caller]
+pub fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max().double_value(&[])
+}
+
+pub fn largest(tensor: &Tensor) -> f64 {
+    tensor.to_kind(Kind::Double).abs().max().double_value(&[])
+}
+
+#[track_caller]
+pub fn assert_identical(a: &Tensor, b: &Tensor) {
+    assert!(a.equal(b), "tensors differ by up to {}", largest_difference(a, b));
+}
+
+/// Copies the files of a fixture into a directory of its own, to be damaged.
+pub fn copy_of(checkpoint: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(checkpoint).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+/// A tensor as a safetensors file holds it.
+#[derive(Clone)]
+pub struct Stored {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub data: Vec<u8>,
+}
+
+/// The content of a safetensors file, to be changed and written again.
+pub fn stored_tensors(path: &Path) -> HashMap<String, Stored> {
+    let content = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&content).unwrap();
+    let stored = |view: TensorView<'_>| Stored {
+        dtype: view.dtype(),
+        shape: view.shape().to_vec(),
+        data: view.data().to_vec(),
+    };
+    file.tensors().into_iter().map(|(name, view)| (name, stored(view))).collect()
+}
+
+pub fn write_stored(path: &Path, tensors: &HashMap<String, Stored>) {
+    let views = tensors.iter().map(|(name, Stored { dtype, shape, data })| {
+        (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+    });
+    serialize_to_file(views, None, path).unwrap();
+}
+
+/// The `einstein_sweep` example, which `cargo test` builds beside the tests.
+pub fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    profile.join("examples").join("einstein_sweep")
+}
+
+/// Runs the example, deaf to the hub and the cache of whoever runs the tests.
+pub fn einstein_sweep(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    Command::new(example())
+        .env_remove("HF_HUB_CACHE")
+        .env_remove("HF_HUB_OFFLINE")
+        .env_remove("HF_TOKEN")
+        .env_remove("HF_TOKEN_PATH")
+        .env("HF_HOME", home.path())
+        .env("HF_ENDPOINT", "http://127.0.0.1:9")
+        .envs(environment.iter().copied())
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", example().display()))
+}
