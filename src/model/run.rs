@@ -16,6 +16,7 @@ use crate::segment::Segments;
 /// A run to be: what to change, what to keep, where to read the logits.
 ///
 /// Made by [`Gpt2::run`]; nothing happens before [`execute`](Self::execute).
+#[must_use = "a run does nothing before `execute`"]
 pub struct Run<'a> {
     model: &'a Gpt2,
     batch: &'a Batch,
