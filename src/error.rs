@@ -203,15 +203,51 @@ pub enum Error {
         /// Its length.
         len: usize,
     },
+    /// A name that is no site's.
+    #[error("`{given}` is no hook site; the nearest names are {nearest}")]
+    UnknownSite {
+        /// The name.
+        given: String,
+        /// Names of sites that are like it.
+        nearest: String,
+    },
+    /// A selected index that model or batch do not have.
+    #[error("{axis} {given} is out of range at {site}, allowed: 0 to {last}", last = len - 1)]
+    IndexOutOfRange {
+        /// What the index counts.
+        axis: &'static str,
+        /// The index.
+        given: usize,
+        /// How many there are.
+        len: usize,
+        /// The site.
+        site: String,
+    },
+    /// A selection that selects nothing.
+    #[error("no {axis} is selected at {site}, at least one is needed")]
+    EmptySelection {
+        /// What is counted along the axis.
+        axis: &'static str,
+        /// The site.
+        site: String,
+    },
+    /// An edit of a layer norm that an edited fork of its input goes round.
+    #[error("{fork} and {norm} are both edited: an edited fork has a layer norm of its own")]
+    ForkAndNorm {
+        /// The fork.
+        fork: String,
+        /// The site of the layer norm.
+        norm: String,
+    },
     /// A hook that was registered did nothing.
-    #[error("hook `{hook}` at {site}, registered for layer {layer}, never fired")]
+    #[error("hook `{hook}` at {site}, registered {registered}, never fired")]
     HookNeverFired {
         /// The hook's name.
         hook: String,
         /// The site that it declares.
         site: String,
-        /// The layer under which the registry answered it.
-        layer: usize,
+        /// Where the registry answered it: for which layer, or outside the blocks.
+        registered: String,
     },
     /// A factor that is not a finite number.
     #[error("{what} is {given}, a finite number is needed")]

@@ -69,6 +69,21 @@ impl Segments {
         Self { groups, rows, spans }
     }
 
+    /// The number of sequences.
+    pub fn n_sequences(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// The group of one sequence, and its place there.
+    pub fn locate(&self, sequence: usize) -> Result<(usize, usize)> {
+        let places = self.groups.iter().enumerate().filter_map(|(group, members)| {
+            let row = members.sequences.iter().position(|&member| member == sequence)?;
+            Some((group, row))
+        });
+        let no_such = Error::NoSuchSequence { given: sequence, len: self.spans.len() };
+        places.into_iter().next().ok_or(no_such)
+    }
+
     /// The rows of one sequence.
     pub fn rows_of(&self, sequence: usize) -> Result<Range<usize>> {
         let no_such = Error::NoSuchSequence { given: sequence, len: self.spans.len() };

@@ -11,43 +11,44 @@ use crate::segment::Segments;
 /// Captured activations, by site and sequence.
 #[derive(Debug)]
 pub struct Activations {
-    /// The flat state at each site; the rows of a sequence are cut out on look-up.
-    states: BTreeMap<Site, Tensor>,
+    /// The tensors of each site, one for each group of sequences of equal length.
+    groups: BTreeMap<Site, Vec<Tensor>>,
     segments: Segments,
 }
 
 impl Activations {
     pub(super) fn new(segments: Segments) -> Self {
-        Self { states: BTreeMap::new(), segments }
+        Self { groups: BTreeMap::new(), segments }
     }
 
-    pub(super) fn insert(&mut self, site: Site, state: Tensor) {
-        self.states.insert(site, state);
+    /// Keeps the tensor of the next group.
+    pub(super) fn push(&mut self, site: Site, tensor: Tensor) {
+        self.groups.entry(site).or_default().push(tensor);
     }
 
     /// The tensor at `site`, after the edits there, of one sequence of the batch.
     ///
     /// # Shapes
-    /// - result: `[pos, d_model]`, sharing memory with this cache
+    /// - result: the [axes](Site::axes) of the site without `batch`, sharing memory with this cache
     ///
     /// # Errors
     /// [`Error::NotCaptured`], which says what was, and [`Error::NoSuchSequence`].
     pub fn get(&self, site: Site, sequence: usize) -> Result<Tensor> {
-        let state = self.states.get(&site).ok_or_else(|| Error::NotCaptured {
+        let groups = self.groups.get(&site).ok_or_else(|| Error::NotCaptured {
             site: site.to_string(),
             captured: self.captured(),
         })?;
-        let rows = self.segments.rows_of(sequence)?;
-        Ok(state.f_narrow(0, rows.start as i64, rows.len() as i64)?)
+        let (group, row) = self.segments.locate(sequence)?;
+        Ok(groups[group].f_select(0, row as i64)?)
     }
 
     /// The captured sites, in execution order.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
-        self.states.keys().copied()
+        self.groups.keys().copied()
     }
 
     fn captured(&self) -> String {
-        if self.states.is_empty() {
+        if self.groups.is_empty() {
             return "nothing".to_owned();
         }
         self.sites().map(|site| site.to_string()).collect::<Vec<_>>().join(", ")

@@ -4,17 +4,22 @@ use std::collections::BTreeSet;
 
 use tch::{Kind, Tensor};
 
-use super::positions::index_tensor;
+use super::at::Indices;
 use super::{Activations, Hook, HookRegistry, Ledger, Site};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::segment::{SegmentGroup, Segments};
+use crate::segment::Segments;
 
 /// The state of one run's hooks: the model shows it every site that it passes.
+///
+/// A site that is only captured never changes how the model computes: captures are taken on the
+/// side, and edits alone lead the run off its fused path.
 pub(crate) struct Dispatcher<'a> {
-    registry: &'a dyn HookRegistry,
+    config: &'a Config,
     segments: &'a Segments,
-    to_capture: &'a BTreeSet<Site>,
+    registry: &'a dyn HookRegistry,
+    edited: SiteSet,
+    captured: SiteSet,
     ledger: Ledger,
     activations: Activations,
 }
@@ -22,41 +27,96 @@ pub(crate) struct Dispatcher<'a> {
 impl<'a> Dispatcher<'a> {
     /// Checks hooks and captures against model and input, before anything is computed.
     pub fn new(
-        config: &Config,
+        config: &'a Config,
         segments: &'a Segments,
         registry: &'a dyn HookRegistry,
-        to_capture: &'a BTreeSet<Site>,
+        to_capture: &BTreeSet<Site>,
     ) -> Result<Self> {
         for layer in registry.layers() {
             config.check_layer(layer)?;
         }
-        for site in to_capture {
-            config.check_layer(site.layer())?;
+        let mut captured = SiteSet::new(config.n_layers);
+        for &site in to_capture {
+            site.check(config)?;
+            captured.insert(site);
         }
+        let mut edited = SiteSet::new(config.n_layers);
         let mut ledger = Ledger::default();
-        for layer in 0..config.n_layers {
-            let hooks = registry.hooks(layer);
+        for layer in (0..config.n_layers).map(Some).chain([None]) {
+            let hooks = hooks_in(registry, layer);
             for hook in hooks {
+                hook.site().check(config)?;
+                hook.selected().check_sequences(segments.n_sequences())?;
                 for group in &segments.groups {
-                    hook.positions().indices(group.len, group.sequences[0])?;
+                    hook.selected().indices(config, group)?;
                 }
+                edited.insert(hook.site());
             }
             ledger.open(layer, hooks);
         }
+        for layer in 0..config.n_layers {
+            check_forks(layer, &edited)?;
+        }
         let activations = Activations::new(segments.clone());
-        Ok(Self { registry, segments, to_capture, ledger, activations })
+        Ok(Self { config, segments, registry, edited, captured, ledger, activations })
+    }
+
+    /// Whether a hook edits `site`.
+    pub fn edits(&self, site: Site) -> bool {
+        self.edited.contains(site)
+    }
+
+    /// Whether anybody looks at `site`.
+    pub fn wants(&self, site: Site) -> bool {
+        self.edited.contains(site) || self.captured.contains(site)
     }
 
     /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
     pub fn visit(&mut self, site: Site, mut state: Tensor) -> Result<Tensor> {
-        for (index, hook) in self.registry.hooks(site.layer()).iter().enumerate() {
-            if hook.site() == site {
-                state = self.fire(index, hook, state)?;
+        if !self.wants(site) {
+            return Ok(state);
+        }
+        let segments = self.segments;
+        if self.edits(site) {
+            let size = state.size();
+            for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
+                if hook.site() == site {
+                    let edited = (0..segments.groups.len())
+                        .map(|group| {
+                            let stacked = segments.groups[group].stacked(&state)?;
+                            self.fire(index, hook, group, stacked)?
+                                .f_flatten(0, 1)
+                                .map_err(Error::from)
+                        })
+                        .collect::<Result<Vec<Tensor>>>()?;
+                    state = match <[Tensor; 1]>::try_from(edited) {
+                        Ok([only]) => only.f_reshape(&size[..])?,
+                        Err(several) => Tensor::f_cat(&several, 0)?,
+                    };
+                }
             }
         }
-        if self.to_capture.contains(&site) {
+        if self.captured.contains(site) {
             // Nothing in a forward pass writes in place, so sharing the memory is safe.
-            self.activations.insert(site, state.shallow_clone());
+            for group in &segments.groups {
+                self.activations.push(site, group.stacked(&state)?);
+            }
+        }
+        Ok(state)
+    }
+
+    /// Passes the `[batch, head, query_pos, key_pos]` tensor of one group through the hooks due at
+    /// `site`. Groups are visited in their order.
+    pub fn visit_group(&mut self, site: Site, group: usize, mut state: Tensor) -> Result<Tensor> {
+        if self.edits(site) {
+            for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
+                if hook.site() == site {
+                    state = self.fire(index, hook, group, state)?;
+                }
+            }
+        }
+        if self.captured.contains(site) {
+            self.activations.push(site, state.shallow_clone());
         }
         Ok(state)
     }
@@ -67,35 +127,19 @@ impl<'a> Dispatcher<'a> {
         Ok((self.ledger, self.activations))
     }
 
-    fn fire(&mut self, index: usize, hook: &Hook, state: Tensor) -> Result<Tensor> {
-        let whole = hook.positions().is_all();
-        if let ([group], true) = (&self.segments.groups[..], whole) {
-            let edited = self.edit(index, hook, &group.stacked(&state)?)?;
-            return Ok(edited.f_reshape(state.size())?);
+    /// Lets one hook edit its part of a group's tensor.
+    fn fire(&mut self, index: usize, hook: &Hook, group: usize, state: Tensor) -> Result<Tensor> {
+        let selected = hook.selected();
+        let Some(indices) = selected.indices(self.config, &self.segments.groups[group])? else {
+            return Ok(state);
+        };
+        if indices.iter().all(Option::is_none) {
+            return self.edit(index, hook, &state);
         }
-        let changed = state.f_clone(&state)?;
-        for group in &self.segments.groups {
-            self.fire_on_group(index, hook, group, &changed)?;
-        }
-        Ok(changed)
-    }
-
-    /// Edits the selected positions of one group, in place.
-    fn fire_on_group(
-        &mut self,
-        index: usize,
-        hook: &Hook,
-        group: &SegmentGroup,
-        state: &Tensor,
-    ) -> Result<()> {
-        let mut stacked = group.stacked(state)?;
-        let positions = hook.positions().indices(group.len, group.sequences[0])?;
-        let positions = index_tensor(positions, state)?;
-        let selected = stacked.f_index_select(1, &positions)?;
-        let edited = self.edit(index, hook, &selected)?;
-        // Writes through the view into `state`; the result is the view again.
-        let _ = stacked.f_index_copy_(1, &positions, &edited)?;
-        Ok(())
+        let indices = outer_indices(&indices, &state)?;
+        let part = state.f_index(&indices)?;
+        let edited = self.edit(index, hook, &part)?;
+        Ok(state.f_index_put(&indices, &edited, false)?)
     }
 
     fn edit(&mut self, index: usize, hook: &Hook, selected: &Tensor) -> Result<Tensor> {
@@ -108,11 +152,52 @@ impl<'a> Dispatcher<'a> {
                 returned: describe(&edited)?,
             });
         }
-        let change = edited.f_sub(selected)?.f_norm_scalaropt_dtype(2, Kind::Double)?;
-        let change_l2 = change.f_double_value(&[])?;
+        let mut change = edited.f_sub(selected)?;
+        if hook.site().layer().map(Site::attn_scores) == Some(hook.site()) {
+            // Where the causal mask holds, negative infinity minus itself is no change.
+            change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
+        }
+        let change_l2 = change.f_norm_scalaropt_dtype(2, Kind::Double)?.f_double_value(&[])?;
         self.ledger.book(hook.site().layer(), index, selected.numel(), change_l2);
         Ok(edited)
     }
+}
+
+fn hooks_in(registry: &dyn HookRegistry, layer: Option<usize>) -> &[Hook] {
+    layer.map_or_else(|| registry.hooks_outside_blocks(), |layer| registry.hooks(layer))
+}
+
+/// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
+/// what reads the fork, and that must not pass in silence.
+fn check_forks(layer: usize, edited: &SiteSet) -> Result<()> {
+    let forks =
+        [Site::attn_in(layer), Site::q_input(layer), Site::k_input(layer), Site::v_input(layer)];
+    let norm = [Site::ln1_scale(layer), Site::ln1_normalized(layer)];
+    let edited = |site: &&Site| edited.contains(**site);
+    match (forks.iter().find(edited), norm.iter().find(edited)) {
+        (Some(fork), Some(norm)) => {
+            Err(Error::ForkAndNorm { fork: fork.to_string(), norm: norm.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Index tensors that select the outer product of `indices`, up to the last axis that is narrowed.
+fn outer_indices(indices: &Indices, state: &Tensor) -> Result<Vec<Option<Tensor>>> {
+    let narrowed = indices.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let size = state.size();
+    (0..narrowed)
+        .map(|axis| {
+            let along: Vec<i64> = match &indices[axis] {
+                Some(chosen) => chosen.iter().map(|&index| index as i64).collect(),
+                None => (0..size[axis]).collect(),
+            };
+            let mut shape = vec![1; narrowed];
+            shape[axis] = along.len() as i64;
+            let along = Tensor::f_from_slice(&along)?.f_to_device(state.device())?;
+            Ok(Some(along.f_view(&shape[..])?))
+        })
+        .collect()
 }
 
 fn alike(a: &Tensor, b: &Tensor) -> Result<bool> {
@@ -121,4 +206,29 @@ fn alike(a: &Tensor, b: &Tensor) -> Result<bool> {
 
 fn describe(tensor: &Tensor) -> Result<String> {
     Ok(format!("{:?} {:?} on {:?}", tensor.size(), tensor.f_kind()?, tensor.device()))
+}
+
+/// Sites as bits, so that asking at every site of every block costs nothing.
+struct SiteSet {
+    /// One word per layer, and a last one for the sites outside the blocks.
+    words: Vec<u32>,
+}
+
+impl SiteSet {
+    fn new(n_layers: usize) -> Self {
+        Self { words: vec![0; n_layers + 1] }
+    }
+
+    fn insert(&mut self, site: Site) {
+        let word = self.word_of(site);
+        self.words[word] |= 1 << site.number_in_layer();
+    }
+
+    fn contains(&self, site: Site) -> bool {
+        self.words[self.word_of(site)] & (1 << site.number_in_layer()) != 0
+    }
+
+    fn word_of(&self, site: Site) -> usize {
+        site.layer().unwrap_or(self.words.len() - 1)
+    }
 }

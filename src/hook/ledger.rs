@@ -17,7 +17,8 @@ pub struct LedgerEntry {
     pub elements: usize,
     /// The L2 norm of all that it changed; exactly 0 if it changed nothing.
     pub change_l2: f64,
-    layer: usize,
+    /// The layer under which the registry answers the hook; `None` outside the blocks.
+    layer: Option<usize>,
 }
 
 /// The accounts of all hooks of a run, in execution order.
@@ -33,7 +34,7 @@ impl Ledger {
     }
 
     /// Opens accounts for the hooks that a registry answers for `layer`.
-    pub(super) fn open(&mut self, layer: usize, hooks: &[Hook]) {
+    pub(super) fn open(&mut self, layer: Option<usize>, hooks: &[Hook]) {
         self.entries.extend(hooks.iter().map(|hook| LedgerEntry {
             hook: format!("{:?}", hook.edit()),
             site: hook.site(),
@@ -45,7 +46,13 @@ impl Ledger {
     }
 
     /// Books one firing of the `index`-th hook of `layer`.
-    pub(super) fn book(&mut self, layer: usize, index: usize, elements: usize, change_l2: f64) {
+    pub(super) fn book(
+        &mut self,
+        layer: Option<usize>,
+        index: usize,
+        elements: usize,
+        change_l2: f64,
+    ) {
         let mut of_layer = self.entries.iter_mut().filter(|entry| entry.layer == layer);
         if let Some(entry) = of_layer.nth(index) {
             entry.fired += 1;
@@ -61,7 +68,9 @@ impl Ledger {
             Some(entry) => Err(Error::HookNeverFired {
                 hook: entry.hook.clone(),
                 site: entry.site.to_string(),
-                layer: entry.layer,
+                registered: entry
+                    .layer
+                    .map_or("outside the blocks".to_owned(), |layer| format!("for layer {layer}")),
             }),
         }
     }

@@ -1,6 +1,7 @@
 //! The language that models and interventions share: sites, selections, registries, ledgers.
 
 mod activations;
+pub mod at;
 mod dispatch;
 mod edit;
 mod ledger;
@@ -9,10 +10,10 @@ mod registry;
 mod site;
 
 pub use activations::Activations;
+pub use at::At;
 pub(crate) use dispatch::Dispatcher;
 pub use edit::{Edit, Hook};
 pub use ledger::{Ledger, LedgerEntry};
 pub use positions::Positions;
-pub(crate) use positions::index_tensor;
 pub use registry::{HookRegistry, NoHooks};
-pub use site::Site;
+pub use site::{Axes, Site};

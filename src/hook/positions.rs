@@ -3,8 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use tch::Tensor;
-
 use crate::error::{Error, Result};
 
 /// Which positions of a sequence, counted in tokens from 0.
@@ -86,15 +84,6 @@ impl Positions {
     }
 }
 
-/// `indices` as a tensor that indexes rows on the device of `like`.
-pub(crate) fn index_tensor(
-    indices: impl IntoIterator<Item = usize>,
-    like: &Tensor,
-) -> Result<Tensor> {
-    let indices: Vec<i64> = indices.into_iter().map(|index| index as i64).collect();
-    Ok(Tensor::f_from_slice(&indices)?.f_to_device(like.device())?)
-}
-
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -105,5 +94,23 @@ impl fmt::Display for Positions {
             Selection::FromEnd(1) => f.write_str("last"),
             Selection::FromEnd(distance) => write!(f, "{distance} from the end"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selections_give_increasing_positions_within_the_sequence() {
+        let of = |positions: Positions| positions.indices(6, 0).unwrap();
+        assert_eq!(of(Positions::all()), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(of(Positions::at(3)), [3]);
+        assert_eq!(of(Positions::range(4..6)), [4, 5]);
+        assert_eq!(of(Positions::several([5, 0, 5, 2])), [0, 2, 5]);
+        assert_eq!(of(Positions::last()), [5]);
+        assert_eq!(of(Positions::from_end(2)), [4]);
+        assert_eq!(of(Positions::from_end(6)), [0]);
+        assert!(Positions::from_end(7).indices(6, 0).is_err());
     }
 }

@@ -14,6 +14,7 @@ use super::Hook;
 ///
 /// impl<R: HookRegistry> HookRegistry for Named<R> {
 ///     fn hooks(&self, layer: usize) -> &[Hook] { self.hooks.hooks(layer) }
+///     fn hooks_outside_blocks(&self) -> &[Hook] { self.hooks.hooks_outside_blocks() }
 ///     fn layers(&self) -> Vec<usize> { self.hooks.layers() }
 /// }
 /// ```
@@ -21,6 +22,11 @@ pub trait HookRegistry {
     /// The hooks due in block `layer`: in execution order of their sites, those of one site in the
     /// order in which they apply. Empty where there is nothing to do, which costs one branch.
     fn hooks(&self, layer: usize) -> &[Hook];
+
+    /// The hooks due outside the blocks, in the same order.
+    fn hooks_outside_blocks(&self) -> &[Hook] {
+        &[]
+    }
 
     /// The layers that have hooks. A run checks them against the model, so that a layer that does
     /// not exist is an error rather than nothing.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Scale;
 use crate::error::Result;
-use crate::hook::{Hook, HookRegistry, Positions, Site};
+use crate::hook::{At, Hook, HookRegistry};
 
 /// Scales the residual stream leaving each of some layers, at every position.
 ///
@@ -37,7 +37,7 @@ impl LayerScaling {
     /// layer is checked by each run.
     pub fn insert(&mut self, layer: usize, factor: f64) -> Result<Option<f64>> {
         let scale = Scale::new(factor)?;
-        let hook = Hook::new(Site::resid_post(layer), Positions::all(), scale);
+        let hook = Hook::new(At::resid_post(layer), scale);
         Ok(self.layers.insert(layer, (scale, hook)).map(|(before, _)| before.factor()))
     }
 

@@ -4,32 +4,24 @@ use tch::Tensor;
 
 use super::Loader;
 use super::attention::Attention;
-use super::layer_norm::LayerNorm;
 use super::mlp::Mlp;
 use crate::config::Config;
 use crate::error::Result;
 use crate::hook::{Dispatcher, Site};
 use crate::segment::Segments;
 
-/// Attention and MLP, each reading the residual stream through a layer norm and adding to it.
+/// Attention and MLP, each reading the residual stream and adding to it.
 #[derive(Debug)]
 pub(super) struct Block {
     layer: usize,
-    ln1: LayerNorm,
     attention: Attention,
-    ln2: LayerNorm,
     mlp: Mlp,
 }
 
 impl Block {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
-        Ok(Self {
-            layer,
-            ln1: LayerNorm::load(loader, config, &format!("h.{layer}.ln_1"))?,
-            attention: Attention::load(loader, config, layer)?,
-            ln2: LayerNorm::load(loader, config, &format!("h.{layer}.ln_2"))?,
-            mlp: Mlp::load(loader, config, layer)?,
-        })
+        let attention = Attention::load(loader, config, layer)?;
+        Ok(Self { layer, attention, mlp: Mlp::load(loader, config, layer)? })
     }
 
     /// # Shapes
@@ -43,10 +35,10 @@ impl Block {
     ) -> Result<Tensor> {
         let layer = self.layer;
         let resid_pre = hooks.visit(Site::resid_pre(layer), residual)?;
-        let attn_out = self.attention.forward(&self.ln1.forward(&resid_pre)?, segments)?;
+        let attn_out = self.attention.forward(&resid_pre, segments, hooks)?;
         let attn_out = hooks.visit(Site::attn_out(layer), attn_out)?;
         let resid_mid = hooks.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;
-        let mlp_out = self.mlp.forward(&self.ln2.forward(&resid_mid)?)?;
+        let mlp_out = self.mlp.forward(&resid_mid, hooks)?;
         let mlp_out = hooks.visit(Site::mlp_out(layer), mlp_out)?;
         hooks.visit(Site::resid_post(layer), resid_mid.f_add(&mlp_out)?)
     }

@@ -5,6 +5,7 @@ use tch::Tensor;
 use super::Loader;
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::hook::{Dispatcher, Site};
 use crate::segment::Segments;
 
 /// `x_p = W_E[token_p] + W_pos[p]`.
@@ -26,7 +27,12 @@ impl Embed {
 
     /// # Shapes
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, batch: &Batch, segments: &Segments) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        segments: &Segments,
+        hooks: &mut Dispatcher<'_>,
+    ) -> Result<Tensor> {
         let mut tokens = Vec::with_capacity(segments.rows);
         let mut positions = Vec::with_capacity(segments.rows);
         for sequence in segments.sequences_by_row() {
@@ -38,7 +44,8 @@ impl Embed {
             let indices = Tensor::f_from_slice(indices)?.f_to_device(table.device())?;
             Ok(Tensor::f_embedding(table, &indices, -1, false, false)?)
         };
-        let position = row_of(&self.positions, &positions)?;
-        Ok(row_of(&self.tokens, &tokens)?.f_add(&position)?)
+        let embed = hooks.visit(Site::embed(), row_of(&self.tokens, &tokens)?)?;
+        let pos_embed = hooks.visit(Site::pos_embed(), row_of(&self.positions, &positions)?)?;
+        Ok(embed.f_add(&pos_embed)?)
     }
 }

@@ -1,10 +1,11 @@
 //! Layer normalisation.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Loader;
 use crate::config::Config;
 use crate::error::Result;
+use crate::hook::{Dispatcher, Site};
 
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
@@ -12,6 +13,13 @@ pub(super) struct LayerNorm {
     gain: Tensor,
     bias: Tensor,
     epsilon: f64,
+}
+
+/// The two sites of a layer norm.
+#[derive(Clone, Copy)]
+pub(super) struct LayerNormSites {
+    pub scale: Site,
+    pub normalized: Site,
 }
 
 impl LayerNorm {
@@ -24,10 +32,37 @@ impl LayerNorm {
     }
 
     /// # Shapes
-    /// - x: `[rows, d_model]`
+    /// - x: `[…, d_model]`
     /// - result: as x
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (gain, bias) = (Some(&self.gain), Some(&self.bias));
         Ok(x.f_layer_norm(self.gain.size(), gain, bias, self.epsilon, false)?)
+    }
+
+    /// The same, past its sites.
+    ///
+    /// # Shapes
+    /// - x: `[rows, d_model]`
+    /// - result: as x
+    pub fn forward_hooked(
+        &self,
+        x: &Tensor,
+        sites: LayerNormSites,
+        hooks: &mut Dispatcher<'_>,
+    ) -> Result<Tensor> {
+        let LayerNormSites { scale: scale_site, normalized: normalized_site } = sites;
+        if !hooks.wants(scale_site) && !hooks.wants(normalized_site) {
+            return self.forward(x);
+        }
+        let mean = |x: &Tensor| x.f_mean_dim(-1, true, None::<Kind>);
+        let centred = x.f_sub(&mean(x)?)?;
+        let scale = mean(&centred.f_square()?)?.f_add_scalar(self.epsilon)?.f_sqrt()?;
+        let scale = hooks.visit(scale_site, scale)?;
+        let normalized = hooks.visit(normalized_site, centred.f_div(&scale)?)?;
+        if hooks.edits(scale_site) || hooks.edits(normalized_site) {
+            Ok(normalized.f_mul(&self.gain)?.f_add(&self.bias)?)
+        } else {
+            self.forward(x)
+        }
     }
 }

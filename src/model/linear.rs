@@ -8,8 +8,8 @@ use crate::error::Result;
 /// `y = x W + b`, with W stored `[in, out]` (what Hugging Face calls Conv1D).
 #[derive(Debug)]
 pub(super) struct Linear {
-    weight: Tensor,
-    bias: Tensor,
+    pub weight: Tensor,
+    pub bias: Tensor,
 }
 
 impl Linear {

@@ -3,13 +3,17 @@
 use tch::Tensor;
 
 use super::Loader;
+use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use crate::config::{Activation, Config};
 use crate::error::Result;
+use crate::hook::{Dispatcher, Site};
 
-/// `act(x W_in + b_in) W_out + b_out`.
+/// `act(x W_in + b_in) W_out + b_out`, reading the residual stream through a layer norm.
 #[derive(Debug)]
 pub(super) struct Mlp {
+    layer: usize,
+    norm: LayerNorm,
     input: Linear,
     output: Linear,
     activation: Activation,
@@ -18,6 +22,8 @@ pub(super) struct Mlp {
 impl Mlp {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         Ok(Self {
+            layer,
+            norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_2"))?,
             input: Linear::load(loader, &format!("h.{layer}.mlp.c_fc"))?,
             output: Linear::load(loader, &format!("h.{layer}.mlp.c_proj"))?,
             activation: config.activation,
@@ -25,10 +31,19 @@ impl Mlp {
     }
 
     /// # Shapes
-    /// - x: `[rows, d_model]`, normalised
+    /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.output.forward(&activate(self.activation, &self.input.forward(x)?)?)
+    pub fn forward(&self, residual: &Tensor, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+        let layer = self.layer;
+        let sites = LayerNormSites {
+            scale: Site::ln2_scale(layer),
+            normalized: Site::ln2_normalized(layer),
+        };
+        let input = hooks.visit(Site::mlp_in(layer), residual.shallow_clone())?;
+        let x = self.norm.forward_hooked(&input, sites, hooks)?;
+        let pre = hooks.visit(Site::mlp_pre(layer), self.input.forward(&x)?)?;
+        let post = hooks.visit(Site::mlp_post(layer), activate(self.activation, &pre)?)?;
+        self.output.forward(&post)
     }
 }
 

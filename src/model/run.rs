@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use tch::Tensor;
 
 use super::logits::SequenceLogits;
+use super::unembed::Unembed;
 use super::{Gpt2, Logits};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::hook::{
-    Activations, Dispatcher, HookRegistry, Ledger, NoHooks, Positions, Site, index_tensor,
-};
+use crate::hook::{Activations, Dispatcher, HookRegistry, Ledger, NoHooks, Positions, Site};
 use crate::segment::Segments;
 
 /// A run to be: what to change, what to keep, where to read the logits.
@@ -78,17 +77,15 @@ impl<'a> Run<'a> {
         let scored = Scored::new(batch, &segments, &unembed)?;
         let mut dispatcher = Dispatcher::new(&model.config, &segments, hooks, &capture)?;
         let logits = tch::no_grad(|| -> Result<Tensor> {
-            let mut residual = model.embed.forward(batch, &segments)?;
+            let mut residual = model.embed.forward(batch, &segments, &mut dispatcher)?;
             for block in &model.blocks {
                 residual = block.forward(residual, &segments, &mut dispatcher)?;
             }
-            let rows = if scored.rows.len() == segments.rows {
-                residual
-            } else {
-                let rows = index_tensor(scored.rows.iter().copied(), &residual)?;
-                residual.f_index_select(0, &rows)?
-            };
-            model.unembed.forward(&rows)
+            if Unembed::is_watched(&dispatcher) {
+                let logits = model.unembed.forward(&residual, &mut dispatcher)?;
+                return scored.rows_of(logits);
+            }
+            model.unembed.forward(&scored.rows_of(residual)?, &mut dispatcher)
         })?;
         let (ledger, activations) = dispatcher.finish()?;
         Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger })
@@ -114,6 +111,16 @@ impl Scored {
             scored.sequences.push((sequence, len, positions));
         }
         Ok(scored)
+    }
+
+    /// The scored rows of a flat `[rows, …]` state.
+    fn rows_of(&self, state: Tensor) -> Result<Tensor> {
+        if self.rows.len() as i64 == state.size()[0] {
+            return Ok(state);
+        }
+        let rows: Vec<i64> = self.rows.iter().map(|&row| row as i64).collect();
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(state.device())?;
+        Ok(state.f_index_select(0, &rows)?)
     }
 
     /// Cuts the flat logits into sequences, in the batch's order.

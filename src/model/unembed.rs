@@ -4,9 +4,10 @@ use tch::Tensor;
 
 use super::Loader;
 use super::embed::Embed;
-use super::layer_norm::LayerNorm;
+use super::layer_norm::{LayerNorm, LayerNormSites};
 use crate::config::Config;
 use crate::error::Result;
+use crate::hook::{Dispatcher, Site};
 
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
 #[derive(Debug)]
@@ -29,7 +30,19 @@ impl Unembed {
     /// # Shapes
     /// - x: `[rows, d_model]`
     /// - result: `[rows, d_vocab]`
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.ln_final.forward(x)?.f_matmul(&self.weight.f_transpose(0, 1)?)?)
+    pub fn forward(&self, x: &Tensor, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+        let sites = LayerNormSites {
+            scale: Site::ln_final_scale(),
+            normalized: Site::ln_final_normalized(),
+        };
+        let x = self.ln_final.forward_hooked(x, sites, hooks)?;
+        hooks.visit(Site::unembed(), x.f_matmul(&self.weight.f_transpose(0, 1)?)?)
+    }
+
+    /// Whether a hook looks at anything here. It then sees every position, scored or not.
+    pub fn is_watched(hooks: &Dispatcher<'_>) -> bool {
+        [Site::ln_final_scale(), Site::ln_final_normalized(), Site::unembed()]
+            .into_iter()
+            .any(|site| hooks.wants(site))
     }
 }

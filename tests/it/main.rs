@@ -9,6 +9,7 @@ mod einstein;
 mod hub;
 mod parity;
 mod runs;
+mod sites;
 mod support;
 mod tokenizer;
 mod tolerance;

@@ -5,7 +5,9 @@ use hooked_gpt2::intervention::{Interventions, LayerScaling};
 use hooked_gpt2::tch::Tensor;
 use hooked_gpt2::{Gpt2, Precision};
 
-use crate::support::{Reference, fixtures, largest, largest_difference, load, single, tiny};
+use crate::support::{
+    Reference, fixtures, largest, largest_difference, load, residual_sites, single, tiny,
+};
 use crate::tolerance;
 
 const PRECISIONS: [Precision; 2] = [Precision::F32, Precision::F64];
@@ -38,14 +40,17 @@ fn logits_and_sites_equal_hugging_face() {
     let reference = Reference::of(&fixtures().join("tiny"));
     for precision in PRECISIONS {
         let model = tiny(precision);
-        let sites = || (0..model.config().n_layers).flat_map(Site::of_block);
+        let sites: Vec<Site> = (0..model.config().n_layers)
+            .flat_map(residual_sites)
+            .map(|at| at.to_string().parse().unwrap())
+            .collect();
         for prompt in ["prompt.0", "prompt.1"] {
             let batch = single(&reference.tokens(prompt));
-            let output = model.run(&batch).capture(sites()).execute().unwrap();
+            let output = model.run(&batch).capture(sites.iter().copied()).execute().unwrap();
             let name = format!("{precision}.{prompt}.logits");
             let logits = output.logits.tensor(0).unwrap();
             assert_logits(precision, logits, reference.tensor(&name), &name);
-            for site in sites() {
+            for &site in &sites {
                 let name = format!("{precision}.{prompt}.{site}");
                 let expected = reference.tensor(&name);
                 let allowed = match precision {
@@ -68,14 +73,14 @@ fn scaling_any_site_equals_hugging_face_with_hooks() {
     let prompt = reference.tokens("prompt.0");
     for precision in PRECISIONS {
         let model = tiny(precision);
-        for site in (0..model.config().n_layers).flat_map(Site::of_block) {
+        for at in (0..model.config().n_layers).flat_map(residual_sites) {
             for (name, positions, factor) in
                 [("all", Positions::all(), 0.6), ("some", Positions::several([5, 2]), -1.5)]
             {
                 let mut hooks = Interventions::new();
-                hooks.scale(site, positions, factor).unwrap();
+                hooks.scale(at.clone().positions(positions), factor).unwrap();
                 let ours = reported_logits(&model, &prompt, &hooks);
-                let name = format!("{precision}.scaled.{name}.{site}");
+                let name = format!("{precision}.scaled.{name}.{at}");
                 assert_logits(precision, &ours, reference.tensor(&name), &name);
             }
         }

@@ -1,9 +1,9 @@
 //! What a run promises, whatever the model.
 
-use hooked_gpt2::hook::{Edit, Hook, HookRegistry, NoHooks, Positions, Site};
+use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
-use hooked_gpt2::tch::{Kind, Tensor};
-use hooked_gpt2::{Batch, Error, Gpt2, Precision, Result};
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision, Result};
 use proptest::prelude::*;
 
 use crate::support::{assert_identical, largest_difference, single, tiny};
@@ -12,7 +12,7 @@ use crate::tolerance;
 const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
 
 fn all_sites(model: &Gpt2) -> Vec<Site> {
-    (0..model.config().n_layers).flat_map(Site::of_block).collect()
+    Site::all(model.config().n_layers).collect()
 }
 
 fn logits(model: &Gpt2, batch: &Batch, hooks: &dyn HookRegistry) -> Tensor {
@@ -27,6 +27,18 @@ struct Add(f64);
 impl Edit for Add {
     fn apply(&self, selected: &Tensor) -> Result<Tensor> {
         Ok(selected.f_add_scalar(self.0)?)
+    }
+}
+
+/// Scales each element by another factor, so that no layer norm divides the change out.
+#[derive(Debug)]
+struct Ramp;
+
+impl Edit for Ramp {
+    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+        let options = (selected.kind(), selected.device());
+        let factors = Tensor::linspace(0.5, 1.5, selected.numel() as i64, options);
+        Ok(selected.f_mul(&factors.f_view(&selected.size()[..])?)?)
     }
 }
 
@@ -88,36 +100,47 @@ fn the_residual_stream_is_the_sum_of_what_was_added() {
 }
 
 #[test]
-fn scaling_by_one_changes_no_bit_and_the_ledger_says_so() {
-    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
-    for site in all_sites(&model) {
-        for positions in [Positions::all(), Positions::last()] {
-            let mut hooks = Interventions::new();
-            hooks.scale(site, positions, 1.0).unwrap();
-            let output = model.run(&batch).hooks(&hooks).execute().unwrap();
-            assert_identical(output.logits.tensor(0).unwrap(), &logits(&model, &batch, &NoHooks));
-            assert_eq!(output.ledger.entries()[0].change_l2, 0.0);
-        }
-    }
-}
-
-#[test]
-fn every_site_is_sensitive_but_the_last_resid_post() {
+fn scaling_by_one_changes_nothing_and_the_ledger_says_so() {
     let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
     let clean = logits(&model, &batch, &NoHooks);
     for site in all_sites(&model) {
         let mut hooks = Interventions::new();
-        hooks.scale(site, Positions::all(), 0.5).unwrap();
+        hooks.scale(At::site(site), 1.0).unwrap();
+        let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+        // An edit may lead off the fused path, which rounds in another order.
+        let logits = output.logits.tensor(0).unwrap();
+        assert!(largest_difference(logits, &clean) <= tolerance::F64, "{site}");
+        assert_eq!(output.ledger.entries()[0].change_l2, 0.0);
+    }
+}
+
+#[test]
+fn editing_any_site_changes_the_logits() {
+    // The tiny model's outlier channels saturate its first block; this one is trained.
+    let bundled = Checkpoint::bundled().unwrap();
+    let (model, _) = Gpt2::load(&bundled, Precision::F64, Device::Cpu).unwrap();
+    let batch = single(&PROMPT);
+    let clean = logits(&model, &batch, &NoHooks);
+    for site in all_sites(&model) {
+        let mut hooks = Interventions::new();
+        hooks.add(Hook::new(At::site(site), Ramp));
         let output = model.run(&batch).hooks(&hooks).execute().unwrap();
         let difference = largest_difference(output.logits.tensor(0).unwrap(), &clean);
-        assert!(output.ledger.entries()[0].change_l2 > 1.0);
-        if site == Site::resid_post(model.config().n_layers - 1) {
-            // The final layer norm divides the factor out, but for its epsilon.
-            assert!(difference < 1e-5, "{site}: {difference:e}");
-        } else {
-            assert!(difference > 1e-3, "{site}: {difference:e}");
-        }
+        assert!(difference > 1e-6, "{site}: {difference:e}");
+        assert!(output.ledger.entries()[0].change_l2 > 1e-3, "{site}");
     }
+}
+
+#[test]
+fn a_factor_on_the_last_resid_post_changes_the_site_and_not_the_logits() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let mut hooks = Interventions::new();
+    hooks.scale(At::resid_post(2), 0.5).unwrap();
+    let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+    assert!(output.ledger.entries()[0].change_l2 > 1.0);
+    // But for the epsilon of the final layer norm.
+    let clean = logits(&model, &batch, &NoHooks);
+    assert!(largest_difference(output.logits.tensor(0).unwrap(), &clean) < 1e-5);
 }
 
 #[test]
@@ -127,7 +150,7 @@ fn the_ledger_counts_and_measures_what_was_changed() {
     let clean = model.run(&batch).capture([site]).execute().unwrap();
     let before = clean.activations.get(site, 0).unwrap().narrow(0, 1, 3);
     let mut hooks = Interventions::new();
-    hooks.scale(site, Positions::range(1..4), 3.0).unwrap();
+    hooks.scale(At::mlp_out(1).positions(Positions::range(1..4)), 3.0).unwrap();
     let output = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
     let [entry] = output.ledger.entries() else { panic!("one hook, one entry") };
     assert_eq!((entry.site, entry.fired, entry.elements), (site, 1, 3 * 24));
@@ -147,12 +170,12 @@ fn the_ledger_counts_and_measures_what_was_changed() {
 fn edits_at_one_site_apply_in_the_order_in_which_they_were_added() {
     let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
     let site = Site::resid_mid(1);
-    let add = || Hook::new(site, Positions::all(), Add(1.0));
-    let scale = || Hook::new(site, Positions::all(), Scale::new(0.5).unwrap());
+    let add = || Hook::new(At::resid_mid(1), Add(1.0));
+    let scale = || Hook::new(At::resid_mid(1), Scale::new(0.5).unwrap());
     let at_site = |first: Hook, second: Hook| {
         let mut hooks = Interventions::new();
         // One at a later site, added before: it must not come between them.
-        hooks.scale(Site::resid_post(1), Positions::all(), 1.0).unwrap();
+        hooks.scale(At::resid_post(1), 1.0).unwrap();
         hooks.add(first).add(second);
         let output = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
         output.activations.get(site, 0).unwrap()
@@ -205,8 +228,8 @@ proptest! {
     ) {
         let model = tiny(Precision::F64);
         let mut hooks = Interventions::new();
-        hooks.scale(Site::mlp_out(layer), Positions::last(), factor).unwrap();
-        hooks.scale(Site::resid_post(layer), Positions::all(), 0.5).unwrap();
+        hooks.scale(At::mlp_out(layer).positions(Positions::last()), factor).unwrap();
+        hooks.scale(At::resid_post(layer), 0.5).unwrap();
         let site = Site::resid_post(2);
         let batch = Batch::new(sequences.clone()).unwrap();
         let together = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap();
@@ -247,7 +270,7 @@ fn a_position_outside_any_sequence_is_an_error_before_the_run() {
         Positions::from_end(0),
     ] {
         let mut hooks = Interventions::new();
-        hooks.scale(Site::resid_pre(0), positions.clone(), 0.5).unwrap();
+        hooks.scale(At::resid_pre(0).positions(positions.clone()), 0.5).unwrap();
         for run in [model.run(&batch).hooks(&hooks), model.run(&batch).unembed(positions.clone())] {
             let error = run.execute().unwrap_err();
             assert!(
@@ -261,7 +284,7 @@ fn a_position_outside_any_sequence_is_an_error_before_the_run() {
 #[test]
 fn a_hook_that_never_fires_fails_the_run() {
     let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
-    let misfiled = Misfiled(Hook::new(Site::resid_post(2), Positions::all(), Add(1.0)));
+    let misfiled = Misfiled(Hook::new(At::resid_post(2), Add(1.0)));
     let error = model.run(&batch).hooks(&misfiled).execute().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -273,7 +296,7 @@ fn a_hook_that_never_fires_fails_the_run() {
 fn an_edit_that_returns_another_shape_fails_the_run_and_names_its_site() {
     let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
     let mut hooks = Interventions::new();
-    hooks.add(Hook::new(Site::attn_out(1), Positions::last(), Narrower));
+    hooks.add(Hook::new(At::attn_out(1).positions(Positions::last()), Narrower));
     let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -293,7 +316,7 @@ fn an_error_of_libtorch_inside_an_edit_is_one_line() {
     }
     let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
     let mut hooks = Interventions::new();
-    hooks.add(Hook::new(Site::attn_out(1), Positions::all(), Broken));
+    hooks.add(Hook::new(At::attn_out(1), Broken));
     let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
     assert!(matches!(error, Error::Torch(_)));
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
@@ -323,7 +346,7 @@ fn input_that_does_not_fit_the_model_is_an_error() {
     assert!(matches!(Batch::new(Vec::<Vec<u32>>::new()), Err(Error::EmptyBatch)));
     for factor in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         assert!(matches!(LayerScaling::new().insert(0, factor), Err(Error::NotFinite { .. })));
-        let scaled = Interventions::new().scale(Site::resid_pre(0), Positions::all(), factor).err();
+        let scaled = Interventions::new().scale(At::resid_pre(0), factor).err();
         assert!(matches!(scaled, Some(Error::NotFinite { .. })));
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use hooked_gpt2::hook::At;
+use hooked_gpt2::hook::at::Residual;
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision};
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
@@ -17,7 +19,10 @@ pub struct Reference(HashMap<String, Tensor>);
 
 impl Reference {
     pub fn of(checkpoint: &Path) -> Self {
-        let path = checkpoint.join("reference.safetensors");
+        Self::read(&checkpoint.join("reference.safetensors"))
+    }
+
+    pub fn read(path: &Path) -> Self {
         Self(Tensor::read_safetensors(path).unwrap().into_iter().collect())
     }
 
@@ -38,6 +43,17 @@ pub fn load(checkpoint: &Path, precision: Precision) -> Gpt2 {
 
 pub fn tiny(precision: Precision) -> Gpt2 {
     load(&fixtures().join("tiny"), precision)
+}
+
+/// The five places of the residual stream and what is added to it, in execution order.
+pub fn residual_sites(layer: usize) -> [At<Residual>; 5] {
+    [
+        At::resid_pre(layer),
+        At::attn_out(layer),
+        At::resid_mid(layer),
+        At::mlp_out(layer),
+        At::resid_post(layer),
+    ]
 }
 
 pub fn single(tokens: &[u32]) -> Batch {

@@ -16,3 +16,7 @@ pub const STATISTIC: f64 = 1e-11;
 
 /// Losses, ranks' neighbours and correlations of whole runs in f32: what [`F32`] does to them.
 pub const READING_F32: f64 = 1e-4;
+
+/// Logits of the fused path against those of the explicit one in f32: the same sums, associated
+/// otherwise.
+pub const FUSED_F32: f64 = 2e-5;
