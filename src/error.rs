@@ -257,6 +257,38 @@ pub enum Error {
         /// The number.
         given: f64,
     },
+    /// A tensor that is to replace or change activations does not fit them.
+    #[error("{edit} at {site}: its tensor is {given}, it must repeat into {needed}")]
+    Replacement {
+        /// The edit.
+        edit: &'static str,
+        /// The site.
+        site: String,
+        /// Shape, kind and device of the tensor.
+        given: String,
+        /// Shape, kind and device of what is selected.
+        needed: String,
+    },
+    /// An edit failed.
+    #[error("hook `{hook}` at {site} failed")]
+    EditFailed {
+        /// The hook's name.
+        hook: String,
+        /// Where it is.
+        site: String,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// Knocked-out edges leave a query nothing to attend to: its pattern would be 0/0.
+    #[error("{site}: head {head} has no key left at query position {query}")]
+    NoKeyLeft {
+        /// The site of the scores.
+        site: String,
+        /// The first such head.
+        head: usize,
+        /// The first such query of it.
+        query: usize,
+    },
     /// An edit returned a tensor unlike the one that it was given.
     #[error("hook `{hook}` at {site} returned {returned}, it was given {given}")]
     EditResult {

@@ -62,6 +62,8 @@ mod pages {
     struct Checkpoints;
     #[doc = include_str!("../docs/dependency.md")]
     struct Dependency;
+    #[doc = include_str!("../docs/edits.md")]
+    struct Edits;
     #[doc = include_str!("../docs/sites.md")]
     struct Sites;
     #[doc = include_str!("../docs/einstein_sweep.md")]

@@ -187,13 +187,7 @@ impl Selected {
             Ok((!positions.is_all()).then_some(indices))
         };
         self.check_axis("head", &self.heads, config.n_heads)?;
-        let (name, width) = match self.site.axes() {
-            Axes::Residual | Axes::HeadResidual => ("channel", config.d_model),
-            Axes::HeadVector => ("channel", config.d_head),
-            Axes::Neurons => ("neuron", config.d_mlp),
-            Axes::Vocabulary => ("token", config.d_vocab),
-            Axes::PerPosition | Axes::Attention => ("channel", 1),
-        };
+        let (name, width) = self.last_axis_of(config);
         self.check_axis(name, &self.last_axis, width)?;
         let (heads, last_axis) = (self.heads.clone(), self.last_axis.clone());
         Ok(Some(match self.site.axes() {
@@ -205,6 +199,46 @@ impl Selected {
             }
             _ => [sequences, positions(&self.positions)?, last_axis, None],
         }))
+    }
+
+    /// What the last axis counts, and how long it is; of attention it is that of the keys.
+    fn last_axis_of(&self, config: &Config) -> (&'static str, usize) {
+        match self.site.axes() {
+            Axes::Residual | Axes::HeadResidual => ("channel", config.d_model),
+            Axes::HeadVector => ("channel", config.d_head),
+            Axes::Neurons => ("neuron", config.d_mlp),
+            Axes::Vocabulary => ("token", config.d_vocab),
+            Axes::PerPosition | Axes::Attention => ("channel", 1),
+        }
+    }
+
+    /// The shape of the selected part of the tensor of `group`.
+    pub fn size(&self, config: &Config, group: &SegmentGroup, indices: &Indices) -> Vec<i64> {
+        let (batch, len) = (group.sequences.len(), group.len);
+        let width = self.last_axis_of(config).1;
+        let whole = match self.site.axes() {
+            Axes::Attention => vec![batch, config.n_heads, len, len],
+            Axes::HeadResidual | Axes::HeadVector => vec![batch, len, config.n_heads, width],
+            _ => vec![batch, len, width],
+        };
+        let narrowed = whole.iter().zip(indices).map(|(&whole, chosen)| match chosen {
+            Some(chosen) => chosen.len() as i64,
+            None => whole as i64,
+        });
+        narrowed.collect()
+    }
+
+    /// The selected sequences of `group`, by their index in the batch.
+    pub fn sequences_in(&self, group: &SegmentGroup) -> Vec<usize> {
+        let chosen = |sequence: &&usize| {
+            self.sequences.as_ref().is_none_or(|chosen| chosen.contains(sequence))
+        };
+        group.sequences.iter().filter(chosen).copied().collect()
+    }
+
+    /// The selected positions of the sequences of `group`; of attention, the query positions.
+    pub fn positions_in(&self, group: &SegmentGroup) -> Result<Vec<usize>> {
+        self.positions.indices(group.len, group.sequences[0])
     }
 
     /// Checks that the batch has the selected sequences.

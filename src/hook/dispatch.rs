@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::at::Indices;
-use super::{Activations, Hook, HookRegistry, Ledger, Site};
+use super::{Activations, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::segment::Segments;
+use crate::segment::{SegmentGroup, Segments};
 
 /// The state of one run's hooks: the model shows it every site that it passes.
 ///
@@ -31,6 +31,7 @@ impl<'a> Dispatcher<'a> {
         segments: &'a Segments,
         registry: &'a dyn HookRegistry,
         to_capture: &BTreeSet<Site>,
+        (kind, device): (Kind, Device),
     ) -> Result<Self> {
         for layer in registry.layers() {
             config.check_layer(layer)?;
@@ -48,7 +49,7 @@ impl<'a> Dispatcher<'a> {
                 hook.site().check(config)?;
                 hook.selected().check_sequences(segments.n_sequences())?;
                 for group in &segments.groups {
-                    hook.selected().indices(config, group)?;
+                    check_edit(hook, config, group, kind, device)?;
                 }
                 edited.insert(hook.site());
             }
@@ -129,27 +130,41 @@ impl<'a> Dispatcher<'a> {
 
     /// Lets one hook edit its part of a group's tensor.
     fn fire(&mut self, index: usize, hook: &Hook, group: usize, state: Tensor) -> Result<Tensor> {
-        let selected = hook.selected();
-        let Some(indices) = selected.indices(self.config, &self.segments.groups[group])? else {
+        let group = &self.segments.groups[group];
+        let Some(indices) = hook.selected().indices(self.config, group)? else {
             return Ok(state);
         };
+        let sequences = hook.selected().sequences_in(group);
+        let positions = hook.selected().positions_in(group)?;
+        let part = Part { site: hook.site(), sequences: &sequences, positions: &positions };
         if indices.iter().all(Option::is_none) {
-            return self.edit(index, hook, &state);
+            return self.edit(index, hook, &state, &part);
         }
         let indices = outer_indices(&indices, &state)?;
-        let part = state.f_index(&indices)?;
-        let edited = self.edit(index, hook, &part)?;
+        let edited = self.edit(index, hook, &state.f_index(&indices)?, &part)?;
         Ok(state.f_index_put(&indices, &edited, false)?)
     }
 
-    fn edit(&mut self, index: usize, hook: &Hook, selected: &Tensor) -> Result<Tensor> {
-        let edited = hook.edit().apply(selected)?;
-        if !alike(&edited, selected)? {
+    fn edit(
+        &mut self,
+        index: usize,
+        hook: &Hook,
+        selected: &Tensor,
+        part: &Part<'_>,
+    ) -> Result<Tensor> {
+        let failed = |source| Error::EditFailed {
+            hook: format!("{:?}", hook.edit()),
+            site: hook.site().to_string(),
+            source: Box::new(source),
+        };
+        let edited = hook.edit().apply(selected, part).map_err(failed)?;
+        let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
+        if given != returned {
             return Err(Error::EditResult {
                 hook: format!("{:?}", hook.edit()),
                 site: hook.site().to_string(),
-                given: describe(selected)?,
-                returned: describe(&edited)?,
+                given: given.to_string(),
+                returned: returned.to_string(),
             });
         }
         let mut change = edited.f_sub(selected)?;
@@ -165,6 +180,23 @@ impl<'a> Dispatcher<'a> {
 
 fn hooks_in(registry: &dyn HookRegistry, layer: Option<usize>) -> &[Hook] {
     layer.map_or_else(|| registry.hooks_outside_blocks(), |layer| registry.hooks(layer))
+}
+
+/// Checks a selection and its edit against the sequences of one group.
+fn check_edit(
+    hook: &Hook,
+    config: &Config,
+    group: &SegmentGroup,
+    kind: Kind,
+    device: Device,
+) -> Result<()> {
+    let selected = hook.selected();
+    let Some(indices) = selected.indices(config, group)? else { return Ok(()) };
+    let sequences = selected.sequences_in(group);
+    let positions = selected.positions_in(group)?;
+    let size = selected.size(config, group, &indices);
+    let part = Part { site: hook.site(), sequences: &sequences, positions: &positions };
+    hook.edit().check(&TensorForm { size, kind, device }, &part)
 }
 
 /// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
@@ -198,14 +230,6 @@ fn outer_indices(indices: &Indices, state: &Tensor) -> Result<Vec<Option<Tensor>
             Ok(Some(along.f_view(&shape[..])?))
         })
         .collect()
-}
-
-fn alike(a: &Tensor, b: &Tensor) -> Result<bool> {
-    Ok(a.size() == b.size() && a.f_kind()? == b.f_kind()? && a.device() == b.device())
-}
-
-fn describe(tensor: &Tensor) -> Result<String> {
-    Ok(format!("{:?} {:?} on {:?}", tensor.size(), tensor.f_kind()?, tensor.device()))
 }
 
 /// Sites as bits, so that asking at every site of every block costs nothing.

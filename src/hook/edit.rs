@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::Site;
 use super::at::{At, Selected};
@@ -14,14 +14,63 @@ use crate::error::Result;
 /// its replacement: of the same shape, kind and device, and in memory of its own. Their `Debug` form
 /// names the hook in errors and in the [`Ledger`](super::Ledger).
 pub trait Edit: fmt::Debug + Send {
-    /// The replacement of `selected`.
+    /// Checks, before anything is computed, that the edit fits what it will be given.
+    ///
+    /// # Errors
+    /// Whatever does not fit; nothing is run then.
+    fn check(&self, _selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The replacement of `selected`, which is `part` of the run.
     ///
     /// # Shapes
     /// - selected: the [axes](super::Axes) of the site, narrowed to what the hook selects
     ///
     /// # Errors
     /// Whatever the edit cannot do; the run fails with it.
-    fn apply(&self, selected: &Tensor) -> Result<Tensor>;
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor>;
+}
+
+/// Shape, kind and device of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorForm {
+    /// Its shape.
+    pub size: Vec<i64>,
+    /// Its number format.
+    pub kind: Kind,
+    /// Where it lies.
+    pub device: Device,
+}
+
+impl TensorForm {
+    /// The form of `tensor`.
+    ///
+    /// # Errors
+    /// [`Error::Torch`](crate::Error::Torch) for a tensor without one.
+    pub fn of(tensor: &Tensor) -> Result<Self> {
+        Ok(Self { size: tensor.size(), kind: tensor.f_kind()?, device: tensor.device() })
+    }
+}
+
+impl fmt::Display for TensorForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} on {:?}", self.size, self.kind, self.device)
+    }
+}
+
+/// What of a run an edit is given: sequences of equal length, side by side.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Part<'a> {
+    /// The site.
+    pub site: Site,
+    /// The sequences along the first axis, by their index in the batch.
+    pub sequences: &'a [usize],
+    /// The positions along the axis `pos` (of attention: `query_pos`), counted from the sequences'
+    /// beginning.
+    pub positions: &'a [usize],
 }
 
 /// An edit of a part of a site's tensor.

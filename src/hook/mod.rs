@@ -12,7 +12,7 @@ mod site;
 pub use activations::Activations;
 pub use at::At;
 pub(crate) use dispatch::Dispatcher;
-pub use edit::{Edit, Hook};
+pub use edit::{Edit, Hook, Part, TensorForm};
 pub use ledger::{Ledger, LedgerEntry};
 pub use positions::Positions;
 pub use registry::{HookRegistry, NoHooks};

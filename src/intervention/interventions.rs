@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Scale;
+use tch::Tensor;
+
+use super::knock_out::KnockOut;
+use super::{Add, Function, Interpolate, Scale, Set};
 use crate::error::Result;
-use crate::hook::{At, Hook, HookRegistry};
+use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
 /// Any hooks at any sites. Those at one site apply in the order in which they were added.
 ///
@@ -34,6 +37,68 @@ impl Interventions {
     /// input have what is selected is checked by each run.
     pub fn scale<Class>(&mut self, at: At<Class>, factor: f64) -> Result<&mut Self> {
         Ok(self.add(Hook::new(at, Scale::new(factor)?)))
+    }
+
+    /// Adds zero ablation of what `at` selects.
+    pub fn zero<Class>(&mut self, at: At<Class>) -> &mut Self {
+        self.add(Hook::new(at, Scale::ZERO))
+    }
+
+    /// Adds replacement of what `at` selects by `value`: see [`Set`] for how it must fit.
+    ///
+    /// # Errors
+    /// Those of [`Set::new`].
+    pub fn set<Class>(&mut self, at: At<Class>, value: &Tensor) -> Result<&mut Self> {
+        Ok(self.add(Hook::new(at, Set::new(value)?)))
+    }
+
+    /// Adds addition of `coefficient` times `vector` to what `at` selects: steering.
+    ///
+    /// # Errors
+    /// Those of [`Add::new`].
+    pub fn steer<Class>(
+        &mut self,
+        at: At<Class>,
+        vector: &Tensor,
+        coefficient: f64,
+    ) -> Result<&mut Self> {
+        Ok(self.add(Hook::new(at, Add::new(vector, coefficient)?)))
+    }
+
+    /// Adds a move of what `at` selects towards `target`, by the share `weight` of the way.
+    ///
+    /// # Errors
+    /// Those of [`Interpolate::new`].
+    pub fn interpolate<Class>(
+        &mut self,
+        at: At<Class>,
+        target: &Tensor,
+        weight: f64,
+    ) -> Result<&mut Self> {
+        Ok(self.add(Hook::new(at, Interpolate::new(target, weight)?)))
+    }
+
+    /// Cuts attention in block `layer`: these heads no longer look from these queries at these keys.
+    /// What they looked at there goes to the other keys.
+    pub fn knock_out(
+        &mut self,
+        layer: usize,
+        heads: impl IntoIterator<Item = usize>,
+        queries: Positions,
+        keys: Positions,
+    ) -> &mut Self {
+        let edges = At::attn_scores(layer).heads(heads).queries(queries).keys(keys);
+        self.add(Hook::new(edges, KnockOut))
+    }
+
+    /// Adds a closure: what `at` selects is replaced by what `function` makes of it.
+    pub fn edit<Class>(
+        &mut self,
+        name: impl Into<String>,
+        at: At<Class>,
+        function: impl Fn(&Tensor, &Part<'_>) -> Result<Tensor> + Send + 'static,
+    ) -> &mut Self {
+        self.add(Hook::new(at, Function::new(name, function)))
     }
 
     /// Adds a hook, after those that its site already has.

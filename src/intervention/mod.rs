@@ -1,9 +1,19 @@
 //! Interventions as values: the edits, and the registries that hold them.
 
+mod add;
+mod function;
+mod interpolate;
 mod interventions;
+mod knock_out;
 mod layer_scaling;
+mod overlay;
 mod scale;
+mod set;
 
+pub use add::Add;
+pub use function::Function;
+pub use interpolate::Interpolate;
 pub use interventions::Interventions;
 pub use layer_scaling::LayerScaling;
 pub use scale::Scale;
+pub use set::Set;

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::hook::Edit;
+use crate::hook::{Edit, Part};
 
 /// Multiplies the selected activations by a factor. The factor 0 is zero ablation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,6 +12,9 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// Zero ablation.
+    pub const ZERO: Self = Self { factor: 0.0 };
+
     /// Scaling by `factor`.
     ///
     /// # Errors
@@ -31,7 +34,7 @@ impl Scale {
 }
 
 impl Edit for Scale {
-    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_mul_scalar(self.factor)?)
     }
 }

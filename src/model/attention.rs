@@ -6,7 +6,7 @@ use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hook::{Dispatcher, Site};
 use crate::segment::Segments;
 
@@ -163,7 +163,11 @@ impl Attention {
         let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul_scalar(self.scale)?;
         let scores = hooks.visit_group(scores_site, group, mask(&scores)?)?;
         // An edit may scale the masked scores along; no edit lifts the mask.
-        let pattern = mask(&scores)?.f_softmax(-1, None::<Kind>)?;
+        let scores = mask(&scores)?;
+        if hooks.edits(scores_site) {
+            check_keys(&scores, scores_site)?;
+        }
+        let pattern = scores.f_softmax(-1, None::<Kind>)?;
         let pattern = hooks.visit_group(pattern_site, group, pattern)?;
         let edited = hooks.edits(scores_site) || hooks.edits(pattern_site);
         Ok(edited.then_some(pattern))
@@ -187,4 +191,17 @@ impl Attention {
         }
         self.output.forward(&z.f_flatten(1, 2)?)
     }
+}
+
+/// Checks that every query may attend to some key.
+///
+/// # Shapes
+/// - scores: `[batch, head, query_pos, key_pos]`
+fn check_keys(scores: &Tensor, site: Site) -> Result<()> {
+    let without = scores.f_isneginf()?.f_all_dim(-1, false)?.f_nonzero()?;
+    if without.size()[0] == 0 {
+        return Ok(());
+    }
+    let index = |axis| -> Result<usize> { Ok(without.f_int64_value(&[0, axis])? as usize) };
+    Err(Error::NoKeyLeft { site: site.to_string(), head: index(1)?, query: index(2)? })
 }

@@ -75,7 +75,13 @@ impl<'a> Run<'a> {
         batch.check(&model.config)?;
         let segments = Segments::new(batch);
         let scored = Scored::new(batch, &segments, &unembed)?;
-        let mut dispatcher = Dispatcher::new(&model.config, &segments, hooks, &capture)?;
+        let mut dispatcher = Dispatcher::new(
+            &model.config,
+            &segments,
+            hooks,
+            &capture,
+            (model.precision.kind(), model.device),
+        )?;
         let logits = tch::no_grad(|| -> Result<Tensor> {
             let mut residual = model.embed.forward(batch, &segments, &mut dispatcher)?;
             for block in &model.blocks {

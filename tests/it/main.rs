@@ -4,6 +4,7 @@ mod analysis;
 mod bad_input;
 mod checkpoints;
 mod command_line;
+mod edits;
 mod einstein;
 #[cfg(feature = "hub")]
 mod hub;

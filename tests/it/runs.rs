@@ -1,6 +1,6 @@
 //! What a run promises, whatever the model.
 
-use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, NoHooks, Positions, Site};
+use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, NoHooks, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision, Result};
@@ -25,7 +25,7 @@ fn logits(model: &Gpt2, batch: &Batch, hooks: &dyn HookRegistry) -> Tensor {
 struct Add(f64);
 
 impl Edit for Add {
-    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_add_scalar(self.0)?)
     }
 }
@@ -35,7 +35,7 @@ impl Edit for Add {
 struct Ramp;
 
 impl Edit for Ramp {
-    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         let options = (selected.kind(), selected.device());
         let factors = Tensor::linspace(0.5, 1.5, selected.numel() as i64, options);
         Ok(selected.f_mul(&factors.f_view(&selected.size()[..])?)?)
@@ -47,7 +47,7 @@ impl Edit for Ramp {
 struct Narrower;
 
 impl Edit for Narrower {
-    fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_narrow(2, 0, 1)?)
     }
 }
@@ -310,7 +310,7 @@ fn an_error_of_libtorch_inside_an_edit_is_one_line() {
     #[derive(Debug)]
     struct Broken;
     impl Edit for Broken {
-        fn apply(&self, selected: &Tensor) -> Result<Tensor> {
+        fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
             Ok(selected.f_matmul(&Tensor::zeros([7, 7], (Kind::Float, selected.device())))?)
         }
     }
@@ -318,8 +318,10 @@ fn an_error_of_libtorch_inside_an_edit_is_one_line() {
     let mut hooks = Interventions::new();
     hooks.add(Hook::new(At::attn_out(1), Broken));
     let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
-    assert!(matches!(error, Error::Torch(_)));
-    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    assert_eq!(error.to_string(), "hook `Broken` at blocks.1.hook_attn_out failed");
+    let Error::EditFailed { source, .. } = error else { panic!("{error}") };
+    assert!(matches!(*source, Error::Torch(_)));
+    assert_eq!(source.to_string().lines().count(), 1, "{source}");
 }
 
 #[test]

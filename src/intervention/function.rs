@@ -1,0 +1,34 @@
+//! Edits written as closures.
+
+use std::fmt;
+
+use tch::Tensor;
+
+use crate::error::Result;
+use crate::hook::{Edit, Part};
+
+/// A closure with a name, which stands for it in errors and in the ledger.
+pub struct Function<F> {
+    name: String,
+    function: F,
+}
+
+impl<F: Fn(&Tensor, &Part<'_>) -> Result<Tensor> + Send> Function<F> {
+    /// An edit that replaces what is selected by what `function` makes of it.
+    pub fn new(name: impl Into<String>, function: F) -> Self {
+        Self { name: name.into(), function }
+    }
+}
+
+impl<F> fmt::Debug for Function<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl<F: Fn(&Tensor, &Part<'_>) -> Result<Tensor> + Send> Edit for Function<F> {
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
+        // The closure gets a copy: should it write into its argument, nothing else changes.
+        (self.function)(&selected.f_detach_copy()?, part)
+    }
+}

@@ -1,0 +1,21 @@
+//! Attention edges cut.
+
+use tch::Tensor;
+
+use crate::error::Result;
+use crate::hook::{Edit, Part};
+
+/// Sets attention scores to negative infinity: the selected queries no longer attend to the selected
+/// keys, and what they attended there goes to the other keys (Geva et al., "Dissecting Recall of
+/// Factual Associations", 2023).
+///
+/// A query that is left with no key at all fails the run, with
+/// [`NoKeyLeft`](crate::Error::NoKeyLeft): its pattern would be 0/0.
+#[derive(Debug)]
+pub(super) struct KnockOut;
+
+impl Edit for KnockOut {
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
+        Ok(selected.f_full_like(f64::NEG_INFINITY)?)
+    }
+}

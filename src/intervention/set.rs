@@ -1,0 +1,39 @@
+//! Values put in place of activations.
+
+use tch::Tensor;
+
+use super::overlay::Overlay;
+use crate::error::Result;
+use crate::hook::{Edit, Part, TensorForm};
+
+/// Replaces the selected activations by a tensor: activation patching, when it comes from another
+/// run; mean or resample ablation, when it is a mean or comes from another example.
+///
+/// The tensor's axes are the last ones of what is selected; those that it lacks, or that have length
+/// 1, are repeated. So a `[d_model]` vector sets every selected position of `resid_post`, and a
+/// `[pos, d_model]` one each to its own row.
+#[derive(Debug)]
+pub struct Set {
+    value: Overlay,
+}
+
+impl Set {
+    /// Replacement by a copy of `value`.
+    ///
+    /// # Errors
+    /// [`Torch`](crate::Error::Torch) if `value` cannot be copied. Whether it fits is checked before
+    /// each run.
+    pub fn new(value: &Tensor) -> Result<Self> {
+        Ok(Self { value: Overlay::new(value)? })
+    }
+}
+
+impl Edit for Set {
+    fn check(&self, selected: &TensorForm, part: &Part<'_>) -> Result<()> {
+        self.value.check("Set", selected, part)
+    }
+
+    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
+        Ok(self.value.over(selected)?.f_contiguous()?)
+    }
+}
