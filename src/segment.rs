@@ -96,6 +96,17 @@ impl Segments {
     }
 }
 
+/// The flat `[rows, …]` state of groups that are stacked as `[batch, pos, …]`, all of them in order.
+pub(crate) fn flatten(groups: Vec<Tensor>) -> Result<Tensor> {
+    match <[Tensor; 1]>::try_from(groups) {
+        Ok([only]) => Ok(only.f_flatten(0, 1)?),
+        Err(several) => {
+            let flat = several.iter().map(|group| group.f_flatten(0, 1));
+            Ok(Tensor::f_cat(&flat.collect::<Result<Vec<_>, _>>()?, 0)?)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

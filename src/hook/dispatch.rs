@@ -8,7 +8,7 @@ use super::at::Indices;
 use super::{Activations, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::segment::{SegmentGroup, Segments};
+use crate::segment::{self, SegmentGroup, Segments};
 
 /// The state of one run's hooks: the model shows it every site that it passes.
 ///
@@ -73,41 +73,20 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
-    pub fn visit(&mut self, site: Site, mut state: Tensor) -> Result<Tensor> {
+    pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor> {
         if !self.wants(site) {
             return Ok(state);
         }
         let segments = self.segments;
-        if self.edits(site) {
-            let size = state.size();
-            for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
-                if hook.site() == site {
-                    let edited = (0..segments.groups.len())
-                        .map(|group| {
-                            let stacked = segments.groups[group].stacked(&state)?;
-                            self.fire(index, hook, group, stacked)?
-                                .f_flatten(0, 1)
-                                .map_err(Error::from)
-                        })
-                        .collect::<Result<Vec<Tensor>>>()?;
-                    state = match <[Tensor; 1]>::try_from(edited) {
-                        Ok([only]) => only.f_reshape(&size[..])?,
-                        Err(several) => Tensor::f_cat(&several, 0)?,
-                    };
-                }
-            }
+        let mut groups = Vec::with_capacity(segments.groups.len());
+        for (number, group) in segments.groups.iter().enumerate() {
+            groups.push(self.visit_group(site, number, group.stacked(&state)?)?);
         }
-        if self.captured.contains(site) {
-            // Nothing in a forward pass writes in place, so sharing the memory is safe.
-            for group in &segments.groups {
-                self.activations.push(site, group.stacked(&state)?);
-            }
-        }
-        Ok(state)
+        if self.edits(site) { segment::flatten(groups) } else { Ok(state) }
     }
 
-    /// Passes the `[batch, head, query_pos, key_pos]` tensor of one group through the hooks due at
-    /// `site`. Groups are visited in their order.
+    /// Passes the `[batch, …]` tensor of one group through the hooks due at `site`. Groups are to be
+    /// visited in their order.
     pub fn visit_group(&mut self, site: Site, group: usize, mut state: Tensor) -> Result<Tensor> {
         if self.edits(site) {
             for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
@@ -117,6 +96,7 @@ impl<'a> Dispatcher<'a> {
             }
         }
         if self.captured.contains(site) {
+            // Nothing in a forward pass writes in place, so sharing the memory is safe.
             self.activations.push(site, state.shallow_clone());
         }
         Ok(state)

@@ -8,7 +8,7 @@ use super::linear::Linear;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hook::{Dispatcher, Site};
-use crate::segment::Segments;
+use crate::segment::{self, Segments};
 
 /// `softmax(mask(q kᵀ · scale)) v` per head, the heads concatenated and projected (Vaswani et al.
 /// 2017), reading the residual stream through a layer norm.
@@ -131,12 +131,9 @@ impl Attention {
                     false,
                 )?,
             };
-            mixed.push(z.f_transpose(1, 2)?.f_flatten(0, 1)?);
+            mixed.push(z.f_transpose(1, 2)?);
         }
-        match <[Tensor; 1]>::try_from(mixed) {
-            Ok([only]) => Ok(only),
-            Err(several) => Ok(Tensor::f_cat(&several, 0)?),
-        }
+        segment::flatten(mixed)
     }
 
     /// The attention pattern of one group, past its sites; `None` unless a hook edits it, so that
