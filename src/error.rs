@@ -231,6 +231,12 @@ pub enum Error {
         /// The site.
         site: String,
     },
+    /// A hook or a capture inside a block that is skipped: nothing is computed there.
+    #[error("{site} is in a skipped block, where only resid_pre and resid_post pass")]
+    InSkippedBlock {
+        /// The site.
+        site: String,
+    },
     /// An edit of a layer norm that an edited fork of its input goes round.
     #[error("{fork} and {norm} are both edited: an edited fork has a layer norm of its own")]
     ForkAndNorm {

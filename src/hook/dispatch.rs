@@ -41,12 +41,21 @@ impl<'a> Dispatcher<'a> {
             site.check(config)?;
             captured.insert(site);
         }
+        let skipped = |site: Site| {
+            site.layer().is_some_and(|layer| registry.skips(layer)) && !site.is_block_end()
+        };
+        if let Some(site) = to_capture.iter().find(|&&site| skipped(site)) {
+            return Err(Error::InSkippedBlock { site: site.to_string() });
+        }
         let mut edited = SiteSet::new(config.n_layers);
         let mut ledger = Ledger::default();
         for layer in (0..config.n_layers).map(Some).chain([None]) {
             let hooks = hooks_in(registry, layer);
             for hook in hooks {
                 hook.site().check(config)?;
+                if skipped(hook.site()) {
+                    return Err(Error::InSkippedBlock { site: hook.site().to_string() });
+                }
                 hook.selected().check_sequences(segments.n_sequences())?;
                 for group in &segments.groups {
                     check_edit(hook, config, group, kind, device)?;
@@ -60,6 +69,11 @@ impl<'a> Dispatcher<'a> {
         }
         let activations = Activations::new(segments.clone());
         Ok(Self { config, segments, registry, edited, captured, ledger, activations })
+    }
+
+    /// Whether block `layer` is left out.
+    pub fn skips(&self, layer: usize) -> bool {
+        self.registry.skips(layer)
     }
 
     /// Whether a hook edits `site`.

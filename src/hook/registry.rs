@@ -15,6 +15,7 @@ use super::Hook;
 /// impl<R: HookRegistry> HookRegistry for Named<R> {
 ///     fn hooks(&self, layer: usize) -> &[Hook] { self.hooks.hooks(layer) }
 ///     fn hooks_outside_blocks(&self) -> &[Hook] { self.hooks.hooks_outside_blocks() }
+///     fn skips(&self, layer: usize) -> bool { self.hooks.skips(layer) }
 ///     fn layers(&self) -> Vec<usize> { self.hooks.layers() }
 /// }
 /// ```
@@ -28,7 +29,13 @@ pub trait HookRegistry {
         &[]
     }
 
-    /// The layers that have hooks. A run checks them against the model, so that a layer that does
+    /// Whether block `layer` is left out: its residual stream passes unchanged and nothing in it is
+    /// computed.
+    fn skips(&self, _layer: usize) -> bool {
+        false
+    }
+
+    /// The layers that have hooks or are skipped. A run checks them against the model, so that a layer that does
     /// not exist is an error rather than nothing.
     fn layers(&self) -> Vec<usize>;
 }

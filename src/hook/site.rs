@@ -186,6 +186,12 @@ impl Site {
         }
     }
 
+    /// Whether the site is in the residual stream at either end of a block, where it passes even if
+    /// the block is skipped.
+    pub(crate) fn is_block_end(self) -> bool {
+        matches!(self.0, Place::Block(_, Point::ResidPre | Point::ResidPost))
+    }
+
     /// The axes of the site's tensor.
     pub fn axes(self) -> Axes {
         match self.0 {

@@ -1,6 +1,6 @@
 //! The general registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tch::Tensor;
 
@@ -22,6 +22,7 @@ use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 pub struct Interventions {
     layers: BTreeMap<usize, Vec<Hook>>,
     outside_blocks: Vec<Hook>,
+    skipped: BTreeSet<usize>,
 }
 
 impl Interventions {
@@ -91,6 +92,12 @@ impl Interventions {
         self.add(Hook::new(edges, KnockOut))
     }
 
+    /// Leaves block `layer` out: its residual stream passes unchanged, and nothing in it is computed.
+    pub fn skip(&mut self, layer: usize) -> &mut Self {
+        self.skipped.insert(layer);
+        self
+    }
+
     /// Adds a closure: what `at` selects is replaced by what `function` makes of it.
     pub fn edit<Class>(
         &mut self,
@@ -122,7 +129,11 @@ impl HookRegistry for Interventions {
         &self.outside_blocks
     }
 
+    fn skips(&self, layer: usize) -> bool {
+        self.skipped.contains(&layer)
+    }
+
     fn layers(&self) -> Vec<usize> {
-        self.layers.keys().copied().collect()
+        self.layers.keys().chain(&self.skipped).copied().collect()
     }
 }

@@ -35,6 +35,9 @@ impl Block {
     ) -> Result<Tensor> {
         let layer = self.layer;
         let resid_pre = hooks.visit(Site::resid_pre(layer), residual)?;
+        if hooks.skips(layer) {
+            return hooks.visit(Site::resid_post(layer), resid_pre);
+        }
         let attn_out = self.attention.forward(&resid_pre, segments, hooks)?;
         let attn_out = hooks.visit(Site::attn_out(layer), attn_out)?;
         let resid_mid = hooks.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;

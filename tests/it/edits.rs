@@ -231,3 +231,42 @@ fn the_failure_of_a_closure_names_hook_and_site() {
     let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
     assert_eq!(error.to_string(), "hook `fails` at blocks.1.attn.hook_pattern failed");
 }
+
+#[test]
+fn skipping_a_block_equals_patching_its_output_with_its_input() {
+    let model = tiny(Precision::F64);
+    let clean = run(&model, &PROMPT, &no_hooks());
+    let batch = single(&PROMPT);
+    for layer in 0..model.config().n_layers {
+        let (mut skip, mut patch) = (Interventions::new(), Interventions::new());
+        skip.skip(layer);
+        patch.set(At::resid_post(layer), &at(&clean, Site::resid_pre(layer))).unwrap();
+        let ends = [Site::resid_pre(layer), Site::resid_post(layer)];
+        let skipped = model.run(&batch).hooks(&skip).capture(ends).execute().unwrap();
+        assert_identical(logits(&skipped), logits(&run(&model, &PROMPT, &patch)));
+        assert_identical(&at(&skipped, ends[0]), &at(&skipped, ends[1]));
+        assert!(largest_difference(logits(&skipped), logits(&clean)) > 1e-3);
+    }
+}
+
+#[test]
+fn nothing_inside_a_skipped_block_can_be_hooked_or_captured() {
+    let model = tiny(Precision::F64);
+    let batch = single(&PROMPT);
+    let mut hooks = Interventions::new();
+    hooks.skip(1).zero(At::resid_post(1).positions(Positions::at(0)));
+    let output = model.run(&batch).hooks(&hooks).capture([Site::resid_post(1)]).execute().unwrap();
+    assert_eq!(largest(&at(&output, Site::resid_post(1)).get(0)), 0.0);
+    for site in Site::of_block(1).filter(|site| !site.to_string().contains("resid_p")) {
+        let capture = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap_err();
+        assert!(matches!(capture, Error::InSkippedBlock { .. }), "{site}: {capture}");
+        let mut dead = Interventions::new();
+        dead.skip(1).zero(At::site(site));
+        let dead = model.run(&batch).hooks(&dead).execute().unwrap_err();
+        assert!(matches!(dead, Error::InSkippedBlock { .. }), "{site}: {dead}");
+    }
+    let mut outside = Interventions::new();
+    outside.skip(3);
+    let error = model.run(&batch).hooks(&outside).execute().unwrap_err();
+    assert!(matches!(error, Error::LayerOutOfRange { given: 3, .. }), "{error}");
+}
