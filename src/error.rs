@@ -275,6 +275,16 @@ pub enum Error {
         /// Shape, kind and device of what is selected.
         needed: String,
     },
+    /// NaN or an infinity, at the first site where a run that looked for it found one.
+    #[error("{site} is not finite at position {position} of sequence {sequence}")]
+    NonFiniteAt {
+        /// The site.
+        site: String,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The first such position.
+        position: usize,
+    },
     /// An edit failed.
     #[error("hook `{hook}` at {site} failed")]
     EditFailed {

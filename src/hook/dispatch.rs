@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 
 use super::at::Indices;
-use super::{Activations, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
+use super::{Activations, Axes, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::segment::{self, SegmentGroup, Segments};
@@ -20,6 +20,7 @@ pub(crate) struct Dispatcher<'a> {
     registry: &'a dyn HookRegistry,
     edited: SiteSet,
     captured: SiteSet,
+    check_finite: bool,
     ledger: Ledger,
     activations: Activations,
 }
@@ -68,7 +69,21 @@ impl<'a> Dispatcher<'a> {
             check_forks(layer, &edited)?;
         }
         let activations = Activations::new(segments.clone());
-        Ok(Self { config, segments, registry, edited, captured, ledger, activations })
+        Ok(Self {
+            config,
+            segments,
+            registry,
+            edited,
+            captured,
+            check_finite: false,
+            ledger,
+            activations,
+        })
+    }
+
+    /// Looks for NaN and infinities at every site that is visited.
+    pub fn check_finite(&mut self) {
+        self.check_finite = true;
     }
 
     /// Whether block `layer` is left out.
@@ -88,7 +103,7 @@ impl<'a> Dispatcher<'a> {
 
     /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
     pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor> {
-        if !self.wants(site) {
+        if !self.wants(site) && !self.check_finite {
             return Ok(state);
         }
         let segments = self.segments;
@@ -108,6 +123,9 @@ impl<'a> Dispatcher<'a> {
                     state = self.fire(index, hook, group, state)?;
                 }
             }
+        }
+        if self.check_finite {
+            check_finite(site, &self.segments.groups[group], &state)?;
         }
         if self.captured.contains(site) {
             // Nothing in a forward pass writes in place, so sharing the memory is safe.
@@ -162,7 +180,7 @@ impl<'a> Dispatcher<'a> {
             });
         }
         let mut change = edited.f_sub(selected)?;
-        if hook.site().layer().map(Site::attn_scores) == Some(hook.site()) {
+        if is_scores(hook.site()) {
             // Where the causal mask holds, negative infinity minus itself is no change.
             change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
         }
@@ -206,6 +224,26 @@ fn check_forks(layer: usize, edited: &SiteSet) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Names the first element of a group's tensor that is NaN or infinite.
+fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> {
+    if is_scores(site) {
+        // Where the causal mask holds, negative infinity is as it should be.
+        return Ok(());
+    }
+    let bad = state.f_isfinite()?.f_logical_not()?.f_nonzero()?;
+    if bad.size()[0] == 0 {
+        return Ok(());
+    }
+    let index = |axis| -> Result<usize> { Ok(bad.f_int64_value(&[0, axis])? as usize) };
+    let position = if site.axes() == Axes::Attention { index(2)? } else { index(1)? };
+    let sequence = group.sequences[index(0)?];
+    Err(Error::NonFiniteAt { site: site.to_string(), sequence, position })
+}
+
+fn is_scores(site: Site) -> bool {
+    site.layer().map(Site::attn_scores) == Some(site)
 }
 
 /// Index tensors that select the outer product of `indices`, up to the last axis that is narrowed.

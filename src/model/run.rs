@@ -22,6 +22,7 @@ pub struct Run<'a> {
     hooks: &'a dyn HookRegistry,
     capture: BTreeSet<Site>,
     unembed: Positions,
+    check_finite: bool,
 }
 
 /// What a run gives back.
@@ -39,7 +40,8 @@ pub struct RunOutput {
 impl<'a> Run<'a> {
     pub(super) fn new(model: &'a Gpt2, batch: &'a Batch) -> Self {
         let unembed = Positions::all();
-        Self { model, batch, hooks: &NoHooks, capture: BTreeSet::new(), unembed }
+        let capture = BTreeSet::new();
+        Self { model, batch, hooks: &NoHooks, capture, unembed, check_finite: false }
     }
 
     /// Intervenes with `hooks`.
@@ -60,6 +62,12 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Looks for NaN and infinities on the way, and fails with the first site that has one.
+    pub fn check_finite(mut self) -> Self {
+        self.check_finite = true;
+        self
+    }
+
     /// Runs the model.
     ///
     /// # Errors
@@ -67,11 +75,12 @@ impl<'a> Run<'a> {
     /// [`TokenOutOfRange`](crate::Error::TokenOutOfRange),
     /// [`LayerOutOfRange`](crate::Error::LayerOutOfRange) and
     /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) for hooks, captures and unembedded
-    /// positions. On the way: whatever an edit fails with, and
-    /// [`EditResult`](crate::Error::EditResult). At the end:
+    /// positions. On the way: [`EditFailed`](crate::Error::EditFailed),
+    /// [`EditResult`](crate::Error::EditResult), [`NoKeyLeft`](crate::Error::NoKeyLeft), and on request
+    /// [`NonFiniteAt`](crate::Error::NonFiniteAt). At the end:
     /// [`HookNeverFired`](crate::Error::HookNeverFired).
     pub fn execute(self) -> Result<RunOutput> {
-        let Self { model, batch, hooks, capture, unembed } = self;
+        let Self { model, batch, hooks, capture, unembed, check_finite } = self;
         batch.check(&model.config)?;
         let segments = Segments::new(batch);
         let scored = Scored::new(batch, &segments, &unembed)?;
@@ -82,6 +91,9 @@ impl<'a> Run<'a> {
             &capture,
             (model.precision.kind(), model.device),
         )?;
+        if check_finite {
+            dispatcher.check_finite();
+        }
         let logits = tch::no_grad(|| -> Result<Tensor> {
             let mut residual = model.embed.forward(batch, &segments, &mut dispatcher)?;
             for block in &model.blocks {

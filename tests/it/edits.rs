@@ -270,3 +270,29 @@ fn nothing_inside_a_skipped_block_can_be_hooked_or_captured() {
     let error = model.run(&batch).hooks(&outside).execute().unwrap_err();
     assert!(matches!(error, Error::LayerOutOfRange { given: 3, .. }), "{error}");
 }
+
+#[test]
+fn the_first_site_that_is_not_finite_is_named_on_request() {
+    let model = tiny(Precision::F32);
+    let batch = Batch::new([vec![1, 2, 3], vec![4, 5]]).unwrap();
+    let error = |hooks: &Interventions| {
+        model.run(&batch).hooks(hooks).check_finite().execute().unwrap_err().to_string()
+    };
+    let mut hooks = Interventions::new();
+    hooks.scale(At::mlp_out(1).sequences([0]).positions(Positions::at(1)), 1e300).unwrap();
+    assert_eq!(error(&hooks), "blocks.1.hook_mlp_out is not finite at position 1 of sequence 0");
+    let mut hooks = Interventions::new();
+    hooks.edit("0/0", At::pattern(2).queries(Positions::last()), |pattern, _| {
+        Ok(pattern.f_mul_scalar(f64::NAN)?)
+    });
+    assert_eq!(
+        error(&hooks),
+        "blocks.2.attn.hook_pattern is not finite at position 1 of sequence 1"
+    );
+    let clean = model.run(&batch).check_finite().execute().unwrap();
+    let plain = model.run(&batch).execute().unwrap();
+    assert_identical(logits(&clean), logits(&plain));
+    // Masked scores are infinite as they should be.
+    let watched = model.run(&batch).capture([Site::attn_scores(0)]).check_finite().execute();
+    assert!(watched.is_ok());
+}
