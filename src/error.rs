@@ -346,6 +346,13 @@ pub enum Error {
         unembedded: Vec<usize>,
     },
 
+    /// Something other than one number was to be differentiated.
+    #[error("a tensor of shape {given:?} cannot be differentiated, one number is needed")]
+    NotAScalar {
+        /// Its shape.
+        given: Vec<i64>,
+    },
+
     // ---------------------------------------------------------------- analysis
     /// A statistic was asked of too few values.
     #[error("{statistic} needs at least {needed} values, given: {given}")]

@@ -64,6 +64,8 @@ mod pages {
     struct Dependency;
     #[doc = include_str!("../docs/edits.md")]
     struct Edits;
+    #[doc = include_str!("../docs/gradients.md")]
+    struct Gradients;
     #[doc = include_str!("../docs/sites.md")]
     struct Sites;
     #[doc = include_str!("../docs/einstein_sweep.md")]

@@ -13,7 +13,8 @@ use crate::segment::{self, SegmentGroup, Segments};
 /// The state of one run's hooks: the model shows it every site that it passes.
 ///
 /// A site that is only captured never changes how the model computes: captures are taken on the
-/// side, and edits alone lead the run off its fused path.
+/// side, and edits alone lead the run off its fused path. Not so where gradients are asked for: then
+/// the logits must depend on what is captured.
 pub(crate) struct Dispatcher<'a> {
     config: &'a Config,
     segments: &'a Segments,
@@ -21,6 +22,8 @@ pub(crate) struct Dispatcher<'a> {
     edited: SiteSet,
     captured: SiteSet,
     check_finite: bool,
+    /// The captured tensors as the logits depend on them, if gradients are asked for.
+    tracked: Option<Vec<(Site, Tensor)>>,
     ledger: Ledger,
     activations: Activations,
 }
@@ -66,7 +69,7 @@ impl<'a> Dispatcher<'a> {
             ledger.open(layer, hooks);
         }
         for layer in 0..config.n_layers {
-            check_forks(layer, &edited)?;
+            check_forks(layer, |site| edited.contains(site))?;
         }
         let activations = Activations::new(segments.clone());
         Ok(Self {
@@ -76,6 +79,7 @@ impl<'a> Dispatcher<'a> {
             edited,
             captured,
             check_finite: false,
+            tracked: None,
             ledger,
             activations,
         })
@@ -91,9 +95,26 @@ impl<'a> Dispatcher<'a> {
         self.registry.skips(layer)
     }
 
-    /// Whether a hook edits `site`.
+    /// Keeps what gradients with respect to the captured sites need.
+    ///
+    /// # Errors
+    /// [`Error::ForkAndNorm`] if one of them goes round another.
+    pub fn track(&mut self) -> Result<()> {
+        for layer in 0..self.config.n_layers {
+            check_forks(layer, |site| self.wants(site))?;
+        }
+        self.tracked = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Whether gradients are asked for.
+    pub fn tracks(&self) -> bool {
+        self.tracked.is_some()
+    }
+
+    /// Whether the model must go on with what leaves `site`, rather than by its fused path.
     pub fn edits(&self, site: Site) -> bool {
-        self.edited.contains(site)
+        self.edited.contains(site) || (self.tracks() && self.captured.contains(site))
     }
 
     /// Whether anybody looks at `site`.
@@ -109,14 +130,34 @@ impl<'a> Dispatcher<'a> {
         let segments = self.segments;
         let mut groups = Vec::with_capacity(segments.groups.len());
         for (number, group) in segments.groups.iter().enumerate() {
-            groups.push(self.visit_group(site, number, group.stacked(&state)?)?);
+            groups.push(self.pass(site, number, group.stacked(&state)?)?);
         }
-        if self.edits(site) { segment::flatten(groups) } else { Ok(state) }
+        let state = if self.edits(site) { segment::flatten(groups)? } else { state };
+        self.keep_track(site, state)
     }
 
     /// Passes the `[batch, …]` tensor of one group through the hooks due at `site`. Groups are to be
     /// visited in their order.
-    pub fn visit_group(&mut self, site: Site, group: usize, mut state: Tensor) -> Result<Tensor> {
+    pub fn visit_group(&mut self, site: Site, group: usize, state: Tensor) -> Result<Tensor> {
+        let state = self.pass(site, group, state)?;
+        self.keep_track(site, state)
+    }
+
+    fn keep_track(&mut self, site: Site, mut state: Tensor) -> Result<Tensor> {
+        if let Some(tracked) = &mut self.tracked
+            && self.captured.contains(site)
+        {
+            if !state.requires_grad() {
+                // A constant took its place: the logits depend on that from here on.
+                state = state.f_detach()?.f_set_requires_grad(true)?;
+            }
+            tracked.push((site, state.shallow_clone()));
+        }
+        Ok(state)
+    }
+
+    /// Lets the hooks due at `site` edit the tensor of one group, and captures it.
+    fn pass(&mut self, site: Site, group: usize, mut state: Tensor) -> Result<Tensor> {
         if self.edits(site) {
             for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
                 if hook.site() == site {
@@ -129,7 +170,7 @@ impl<'a> Dispatcher<'a> {
         }
         if self.captured.contains(site) {
             // Nothing in a forward pass writes in place, so sharing the memory is safe.
-            self.activations.push(site, state.shallow_clone());
+            self.activations.push(site, state.f_detach()?);
         }
         Ok(state)
     }
@@ -138,6 +179,31 @@ impl<'a> Dispatcher<'a> {
     pub fn finish(self) -> Result<(Ledger, Activations)> {
         self.ledger.check()?;
         Ok((self.ledger, self.activations))
+    }
+
+    /// The gradients of `scalar` with respect to the captured sites; zero where it does not depend on
+    /// one.
+    pub fn gradients(&mut self, scalar: &Tensor) -> Result<Activations> {
+        let mut gradients = Activations::new(self.segments.clone());
+        let tracked = self.tracked.take().unwrap_or_default();
+        let states: Vec<&Tensor> = tracked.iter().map(|(_, state)| state).collect();
+        // libtorch crashes on a scalar that depends on nothing.
+        let found = if scalar.requires_grad() && !states.is_empty() {
+            Tensor::f_run_backward(&[scalar], &states, false, false)?
+        } else {
+            states.iter().map(|state| state.f_zeros_like()).collect::<Result<_, _>>()?
+        };
+        for ((site, state), gradient) in tracked.iter().zip(found) {
+            let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
+            if site.axes() == Axes::Attention {
+                gradients.push(*site, gradient);
+            } else {
+                for group in &self.segments.groups {
+                    gradients.push(*site, group.stacked(&gradient)?);
+                }
+            }
+        }
+        Ok(gradients)
     }
 
     /// Lets one hook edit its part of a group's tensor.
@@ -213,11 +279,11 @@ fn check_edit(
 
 /// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
 /// what reads the fork, and that must not pass in silence.
-fn check_forks(layer: usize, edited: &SiteSet) -> Result<()> {
+fn check_forks(layer: usize, edited: impl Fn(Site) -> bool) -> Result<()> {
     let forks =
         [Site::attn_in(layer), Site::q_input(layer), Site::k_input(layer), Site::v_input(layer)];
     let norm = [Site::ln1_scale(layer), Site::ln1_normalized(layer)];
-    let edited = |site: &&Site| edited.contains(**site);
+    let edited = |site: &&Site| edited(**site);
     match (forks.iter().find(edited), norm.iter().find(edited)) {
         (Some(fork), Some(norm)) => {
             Err(Error::ForkAndNorm { fork: fork.to_string(), norm: norm.to_string() })

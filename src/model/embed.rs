@@ -44,8 +44,15 @@ impl Embed {
             let indices = Tensor::f_from_slice(indices)?.f_to_device(table.device())?;
             Ok(Tensor::f_embedding(table, &indices, -1, false, false)?)
         };
-        let embed = hooks.visit(Site::embed(), row_of(&self.tokens, &tokens)?)?;
-        let pos_embed = hooks.visit(Site::pos_embed(), row_of(&self.positions, &positions)?)?;
+        let (embed, pos_embed) =
+            (row_of(&self.tokens, &tokens)?, row_of(&self.positions, &positions)?);
+        // All that follows depends on these two, and no weight needs a gradient.
+        let [embed, pos_embed] = [
+            embed.f_set_requires_grad(hooks.tracks())?,
+            pos_embed.f_set_requires_grad(hooks.tracks())?,
+        ];
+        let embed = hooks.visit(Site::embed(), embed)?;
+        let pos_embed = hooks.visit(Site::pos_embed(), pos_embed)?;
         Ok(embed.f_add(&pos_embed)?)
     }
 }

@@ -8,7 +8,7 @@ use super::logits::SequenceLogits;
 use super::unembed::Unembed;
 use super::{Gpt2, Logits};
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hook::{Activations, Dispatcher, HookRegistry, Ledger, NoHooks, Positions, Site};
 use crate::segment::Segments;
 
@@ -80,33 +80,89 @@ impl<'a> Run<'a> {
     /// [`NonFiniteAt`](crate::Error::NonFiniteAt). At the end:
     /// [`HookNeverFired`](crate::Error::HookNeverFired).
     pub fn execute(self) -> Result<RunOutput> {
-        let Self { model, batch, hooks, capture, unembed, check_finite } = self;
-        batch.check(&model.config)?;
-        let segments = Segments::new(batch);
-        let scored = Scored::new(batch, &segments, &unembed)?;
-        let mut dispatcher = Dispatcher::new(
-            &model.config,
-            &segments,
-            hooks,
-            &capture,
-            (model.precision.kind(), model.device),
-        )?;
-        if check_finite {
-            dispatcher.check_finite();
-        }
-        let logits = tch::no_grad(|| -> Result<Tensor> {
-            let mut residual = model.embed.forward(batch, &segments, &mut dispatcher)?;
-            for block in &model.blocks {
-                residual = block.forward(residual, &segments, &mut dispatcher)?;
-            }
-            if Unembed::is_watched(&dispatcher) {
-                let logits = model.unembed.forward(&residual, &mut dispatcher)?;
-                return scored.rows_of(logits);
-            }
-            model.unembed.forward(&scored.rows_of(residual)?, &mut dispatcher)
-        })?;
+        let segments = self.segments()?;
+        let scored = Scored::new(self.batch, &segments, &self.unembed)?;
+        let mut dispatcher = self.dispatcher(&segments)?;
+        let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;
         let (ledger, activations) = dispatcher.finish()?;
         Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger })
+    }
+
+    /// Runs the model, and differentiates `scalar` of its logits with respect to every captured site.
+    ///
+    /// The gradients are looked up like the activations, and have their shapes. Attribution patching
+    /// (Nanda 2023) is the sum over channels of `(other - activation) · gradient`: one backward pass in
+    /// place of a grid of patched runs.
+    ///
+    /// # Errors
+    /// Those of [`execute`](Self::execute), whatever `scalar` fails with,
+    /// [`NotAScalar`](crate::Error::NotAScalar) for more than one number, and
+    /// [`ForkAndNorm`](crate::Error::ForkAndNorm) for captures that go round one another.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, hook::Site};
+    /// # fn main() -> Result<()> {
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
+    /// # let batch = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
+    /// let site = Site::resid_post(4);
+    /// let (output, gradients) = model.run(&batch).capture([site]).differentiate(|logits| {
+    ///     let last = logits.tensor(0)?.f_get(-1)?;
+    ///     Ok(last.f_log_softmax(-1, last.kind())?.f_get(2685)?)
+    /// })?;
+    /// assert_eq!(gradients.get(site, 0)?.size(), output.activations.get(site, 0)?.size());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn differentiate(
+        self,
+        scalar: impl FnOnce(&Logits) -> Result<Tensor>,
+    ) -> Result<(RunOutput, Activations)> {
+        let segments = self.segments()?;
+        let scored = Scored::new(self.batch, &segments, &self.unembed)?;
+        let mut dispatcher = self.dispatcher(&segments)?;
+        dispatcher.track()?;
+        let logits = self.forward(&segments, &scored, &mut dispatcher)?;
+        let scalar = scalar(&scored.cut(&logits)?)?;
+        if scalar.numel() != 1 {
+            return Err(Error::NotAScalar { given: scalar.size() });
+        }
+        let gradients = dispatcher.gradients(&scalar)?;
+        let (ledger, activations) = dispatcher.finish()?;
+        let logits = scored.cut(&logits.f_detach()?)?;
+        Ok((RunOutput { logits, activations, ledger }, gradients))
+    }
+
+    fn segments(&self) -> Result<Segments> {
+        self.batch.check(&self.model.config)?;
+        Ok(Segments::new(self.batch))
+    }
+
+    fn dispatcher<'s>(&'s self, segments: &'s Segments) -> Result<Dispatcher<'s>> {
+        let Self { model, hooks, capture, .. } = self;
+        let form = (model.precision.kind(), model.device);
+        let mut dispatcher = Dispatcher::new(&model.config, segments, *hooks, capture, form)?;
+        if self.check_finite {
+            dispatcher.check_finite();
+        }
+        Ok(dispatcher)
+    }
+
+    /// The logits of the scored rows, `[rows, d_vocab]`.
+    fn forward(
+        &self,
+        segments: &Segments,
+        scored: &Scored,
+        hooks: &mut Dispatcher<'_>,
+    ) -> Result<Tensor> {
+        let mut residual = self.model.embed.forward(self.batch, segments, hooks)?;
+        for block in &self.model.blocks {
+            residual = block.forward(residual, segments, hooks)?;
+        }
+        if Unembed::is_watched(hooks) {
+            return scored.rows_of(self.model.unembed.forward(&residual, hooks)?);
+        }
+        self.model.unembed.forward(&scored.rows_of(residual)?, hooks)
     }
 }
 
@@ -142,10 +198,11 @@ impl Scored {
     }
 
     /// Cuts the flat logits into sequences, in the batch's order.
-    fn cut(mut self, logits: &Tensor) -> Result<Logits> {
+    fn cut(&self, logits: &Tensor) -> Result<Logits> {
         let mut start = 0;
         let mut cut = Vec::with_capacity(self.sequences.len());
-        for (sequence, len, positions) in self.sequences.drain(..) {
+        for &(sequence, len, ref positions) in &self.sequences {
+            let positions = positions.clone();
             let count = positions.len() as i64;
             let logits = logits.f_narrow(0, start, count)?;
             start += count;

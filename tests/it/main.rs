@@ -6,6 +6,7 @@ mod checkpoints;
 mod command_line;
 mod edits;
 mod einstein;
+mod gradients;
 #[cfg(feature = "hub")]
 mod hub;
 mod parity;

@@ -1,0 +1,196 @@
+//! Gradients against finite differences, in f64.
+
+use hooked_gpt2::hook::{At, Hook, Positions, Site};
+use hooked_gpt2::intervention::{Add, Interventions};
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Logits, Precision, Result};
+
+use crate::support::{largest, largest_difference, single, tiny};
+use crate::tolerance;
+
+const PROMPT: [u32; 5] = [300, 1400, 15, 920, 65];
+const TARGET: i64 = 2685;
+
+fn bundled() -> Gpt2 {
+    let bundled = Checkpoint::bundled().unwrap();
+    Gpt2::load(&bundled, Precision::F64, Device::Cpu).unwrap().0
+}
+
+fn log_prob(logits: &Logits) -> Result<Tensor> {
+    Ok(logits.tensor(0)?.f_get(-1)?.f_log_softmax(-1, Kind::Double)?.f_get(TARGET)?)
+}
+
+/// A direction without symmetries, as large as a typical activation.
+fn direction(like: &Tensor) -> Tensor {
+    let count = like.numel() as i64;
+    let steps = Tensor::arange(count, (Kind::Double, Device::Cpu));
+    ((steps * 1.7 + 0.3).sin() * 0.5).view(&like.size()[..])
+}
+
+/// The derivative of the log-probability along `direction` at `site`, by central differences of
+/// fourth order.
+fn finite_difference(model: &Gpt2, batch: &Batch, site: Site, direction: &Tensor) -> f64 {
+    const STEP: f64 = 1e-4;
+    let value = |step: f64| {
+        let mut hooks = Interventions::new();
+        hooks.add(Hook::new(At::site(site), Add::new(direction, step).unwrap()));
+        let output = model.run(batch).hooks(&hooks).execute().unwrap();
+        log_prob(&output.logits).unwrap().double_value(&[])
+    };
+    let (near, far) = (value(STEP) - value(-STEP), value(2.0 * STEP) - value(-2.0 * STEP));
+    (8.0 * near - far) / (12.0 * STEP)
+}
+
+#[test]
+fn gradients_at_every_site_equal_finite_differences() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let n_layers = model.config().n_layers;
+    let is_fork = |site: &Site| {
+        let name = site.to_string();
+        name.ends_with("_input") || name.ends_with("attn_in")
+    };
+    let (forks, others): (Vec<Site>, Vec<Site>) = Site::all(n_layers).partition(is_fork);
+    for sites in [forks, others] {
+        let run = model.run(&batch).capture(sites.iter().copied());
+        let (output, gradients) = run.differentiate(log_prob).unwrap();
+        // One early, one middle and the last block, and what lies outside.
+        for site in sites.into_iter().filter(|site| matches!(site.layer(), None | Some(0 | 6 | 11)))
+        {
+            let activation = output.activations.get(site, 0).unwrap();
+            let gradient = gradients.get(site, 0).unwrap();
+            let direction = direction(&activation);
+            let derivative = (&gradient * &direction).sum(Kind::Double).double_value(&[]);
+            let expected = finite_difference(&model, &batch, site, &direction);
+            let allowed = 1e-6 * expected.abs().max(1.0);
+            assert!((derivative - expected).abs() <= allowed, "{site}: {derivative}, {expected}");
+            assert!(expected.abs() > 1e-5, "{site} does not matter: {expected}");
+        }
+    }
+}
+
+#[test]
+fn differentiating_changes_no_result() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let sites: Vec<Site> = (0..12).map(Site::resid_post).collect();
+    let plain = model.run(&batch).capture(sites.iter().copied()).execute().unwrap();
+    let run = model.run(&batch).capture(sites.iter().copied());
+    let (output, _) = run.differentiate(log_prob).unwrap();
+    let difference =
+        largest_difference(output.logits.tensor(0).unwrap(), plain.logits.tensor(0).unwrap());
+    assert!(difference <= tolerance::F64, "{difference:e}");
+    for site in sites {
+        let [a, b] = [&output, &plain].map(|run| run.activations.get(site, 0).unwrap());
+        assert!(largest_difference(&a, &b) <= tolerance::F64);
+        assert!(!a.requires_grad());
+    }
+    assert!(!output.logits.tensor(0).unwrap().requires_grad());
+}
+
+#[test]
+fn each_sequence_of_a_batch_has_the_gradient_that_it_has_alone() {
+    let model = bundled();
+    let sequences = [vec![300, 1400, 15], vec![65, 8], vec![920, 11, 4]];
+    let sites = [Site::resid_mid(3), Site::pattern(5), Site::z(2)];
+    let total = |logits: &Logits| -> Result<Tensor> {
+        let mut total = Tensor::zeros([], (Kind::Double, Device::Cpu));
+        for sequence in 0.. {
+            let Ok(logits) = logits.tensor(sequence) else { break };
+            let log_probs = logits.f_get(-1)?.f_log_softmax(-1, Kind::Double)?;
+            total = total.f_add(&log_probs.f_get(TARGET)?)?;
+        }
+        Ok(total)
+    };
+    let batch = Batch::new(sequences.clone()).unwrap();
+    let (_, together) = model.run(&batch).capture(sites).differentiate(total).unwrap();
+    for (sequence, tokens) in sequences.iter().enumerate() {
+        let batch = single(tokens);
+        let (_, alone) = model.run(&batch).capture(sites).differentiate(total).unwrap();
+        for site in sites {
+            let (a, b) = (together.get(site, sequence).unwrap(), alone.get(site, 0).unwrap());
+            assert!(largest_difference(&a, &b) <= tolerance::F64, "{site}");
+            assert!(largest(&a) > 0.0);
+        }
+    }
+}
+
+#[test]
+fn gradients_pass_through_edits_and_vanish_where_the_scalar_does_not_depend() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let site = Site::resid_post(2);
+    let mut doubled = Interventions::new();
+    doubled.edit("double", At::resid_post(5), |selected, _| Ok(selected.f_mul_scalar(2.0)?));
+    let run = model.run(&batch).hooks(&doubled).capture([site, Site::resid_post(5)]);
+    let (_, gradients) = run.differentiate(log_prob).unwrap();
+    let direction = direction(&gradients.get(site, 0).unwrap());
+    let derivative =
+        (gradients.get(site, 0).unwrap() * &direction).sum(Kind::Double).double_value(&[]);
+    let value = |step: f64| {
+        let mut hooks = Interventions::new();
+        hooks.scale(At::resid_post(5), 2.0).unwrap();
+        hooks.steer(At::resid_post(2), &direction, step).unwrap();
+        let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+        log_prob(&output.logits).unwrap().double_value(&[])
+    };
+    let expected = (value(1e-4) - value(-1e-4)) / 2e-4;
+    approx::assert_relative_eq!(derivative, expected, max_relative = 1e-5);
+
+    // Everything after it is replaced, so nothing depends on it.
+    let mut replaced = Interventions::new();
+    replaced.zero(At::resid_post(5));
+    let (mut cut, one) = (Interventions::new(), Tensor::ones([1], (Kind::Double, Device::Cpu)));
+    cut.set(At::resid_post(5), &one).unwrap();
+    for hooks in [&replaced, &cut] {
+        let run = model.run(&batch).hooks(hooks).capture([site, Site::resid_post(5)]);
+        let (_, gradients) = run.differentiate(log_prob).unwrap();
+        assert_eq!(largest(&gradients.get(site, 0).unwrap()), 0.0);
+        assert!(largest(&gradients.get(Site::resid_post(5), 0).unwrap()) > 0.0);
+    }
+    let constant = |_: &Logits| Ok(Tensor::zeros([], (Kind::Double, Device::Cpu)));
+    let (_, gradients) = model.run(&batch).capture([site]).differentiate(constant).unwrap();
+    assert_eq!(largest(&gradients.get(site, 0).unwrap()), 0.0);
+}
+
+#[test]
+fn attribution_patching_is_exact_where_the_rest_is_linear() {
+    // Between hook_unembed and a logit difference nothing is curved.
+    let model = tiny(Precision::F64);
+    let (clean, other) = (single(&[3, 14, 15]), single(&[9, 26, 53]));
+    let difference = |logits: &Logits| -> Result<Tensor> {
+        let last = logits.tensor(0)?.f_get(-1)?;
+        Ok(last.f_get(7)?.f_sub(&last.f_get(8)?)?)
+    };
+    let site = Site::unembed();
+    let run = model.run(&clean).capture([site]);
+    let (output, gradients) = run.differentiate(difference).unwrap();
+    let patch = model.run(&other).capture([site]).execute().unwrap();
+    let patch = patch.activations.get(site, 0).unwrap();
+    let attribution =
+        (&patch - output.activations.get(site, 0).unwrap()) * gradients.get(site, 0).unwrap();
+    let mut hooks = Interventions::new();
+    hooks.set(At::unembed().positions(Positions::last()), &patch.get(-1)).unwrap();
+    let patched = model.run(&clean).hooks(&hooks).execute().unwrap();
+    let value = |logits: &Logits| difference(logits).unwrap().double_value(&[]);
+    let effect = value(&patched.logits) - value(&output.logits);
+    let predicted = attribution.sum(Kind::Double).double_value(&[]);
+    approx::assert_relative_eq!(predicted, effect, max_relative = 1e-9);
+}
+
+#[test]
+fn what_cannot_be_differentiated_is_a_typed_error() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let site = Site::resid_post(2);
+    let several = model
+        .run(&batch)
+        .capture([site])
+        .differentiate(|logits| Ok(logits.tensor(0)?.shallow_clone()));
+    let Err(error) = several else { panic!("8192 numbers are no scalar") };
+    assert!(matches!(error, Error::NotAScalar { .. }), "{error}");
+    let round = [Site::q_input(1), Site::ln1_scale(1)];
+    let Err(error) = model.run(&batch).capture(round).differentiate(log_prob) else { panic!() };
+    assert!(matches!(error, Error::ForkAndNorm { .. }), "{error}");
+    let failed = model.run(&batch).capture([site]).differentiate(|_| Err(Error::EmptyBatch));
+    assert!(matches!(failed, Err(Error::EmptyBatch)));
+    // Without captures there is nothing to differentiate by.
+    let (_, none) = model.run(&batch).differentiate(log_prob).unwrap();
+    assert_eq!(none.sites().count(), 0);
+}
