@@ -64,6 +64,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An index of shards names something other than a file beside it.
+    #[error("{path}: the shard {given:?} is not the name of a file beside it", path = path.display())]
+    ShardName {
+        /// The index.
+        path: PathBuf,
+        /// The shard's name.
+        given: String,
+    },
     /// A weight is stored in a number format that cannot be loaded.
     #[error("{path}: `{tensor}` is stored as {given}, allowed: F32, F16, BF16, F64", path = path.display())]
     StoredKind {

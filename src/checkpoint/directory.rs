@@ -1,6 +1,7 @@
 //! The files of a Hugging Face model directory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -68,7 +69,12 @@ pub(super) fn shards(content: &[u8], path: &Path) -> Result<BTreeSet<String>> {
     }
     let index: Index = serde_json::from_slice(content)
         .map_err(|source| Error::Json { path: path.to_owned(), source })?;
-    Ok(index.weight_map.into_values().collect())
+    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    // The index may come from anybody: it must not lead out of the model's directory.
+    match shards.iter().find(|shard| Path::new(shard).file_name() != Some(OsStr::new(shard))) {
+        Some(shard) => Err(Error::ShardName { path: path.to_owned(), given: shard.clone() }),
+        None => Ok(shards),
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {

@@ -94,6 +94,19 @@ fn shards_load_as_the_whole() {
 }
 
 #[test]
+fn shards_outside_the_directory_are_refused() {
+    for shard in ["../model.safetensors", "/etc/passwd", "a/b.safetensors", "..", ""] {
+        let copy = copy_of(&fixtures().join("tiny"));
+        std::fs::remove_file(copy.path().join("model.safetensors")).unwrap();
+        let index = serde_json::json!({ "weight_map": { "wte.weight": shard } });
+        let path = copy.path().join("model.safetensors.index.json");
+        std::fs::write(path, index.to_string()).unwrap();
+        let error = load_error(copy.path());
+        assert!(matches!(&error, Error::ShardName { given, .. } if given == shard), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_directory_or_file_is_named() {
     let error = load_error(Path::new("no/such/model"));
     assert_eq!(error.to_string(), "no/such/model: no such file or directory");
