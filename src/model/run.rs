@@ -122,8 +122,12 @@ impl<'a> Run<'a> {
         let scored = Scored::new(self.batch, &segments, &self.unembed)?;
         let mut dispatcher = self.dispatcher(&segments)?;
         dispatcher.track()?;
-        let logits = self.forward(&segments, &scored, &mut dispatcher)?;
-        let scalar = scalar(&scored.cut(&logits)?)?;
+        // The caller may stand inside a no_grad guard, where every gradient would silently be zero.
+        let (logits, scalar) = tch::with_grad(|| -> Result<_> {
+            let logits = self.forward(&segments, &scored, &mut dispatcher)?;
+            let scalar = scalar(&scored.cut(&logits)?)?;
+            Ok((logits, scalar))
+        })?;
         if scalar.numel() != 1 {
             return Err(Error::NotAScalar { given: scalar.size() });
         }

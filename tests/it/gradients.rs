@@ -87,6 +87,19 @@ fn differentiating_changes_no_result() {
 }
 
 #[test]
+fn a_guard_of_the_caller_does_not_silence_gradients() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let site = Site::resid_post(2);
+    let gradient = || {
+        let run = model.run(&batch).capture([site]);
+        run.differentiate(log_prob).unwrap().1.get(site, 0).unwrap()
+    };
+    let guarded = hooked_gpt2::tch::no_grad(gradient);
+    assert!(largest(&guarded) > 0.0);
+    assert!(largest_difference(&guarded, &gradient()) <= tolerance::F64);
+}
+
+#[test]
 fn each_sequence_of_a_batch_has_the_gradient_that_it_has_alone() {
     let model = bundled();
     let sequences = [vec![300, 1400, 15], vec![65, 8], vec![920, 11, 4]];
