@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::analysis::{correlation, entropy, loss, rank, spread};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::hook::{HookRegistry, NoHooks, Positions};
+use crate::hook::Positions;
 use crate::intervention::LayerScaling;
 use crate::model::Gpt2;
 use crate::tokenizer::Tokenizer;
@@ -169,7 +169,8 @@ impl EinsteinSweep {
     /// All bad input is found before the first layer is scaled: [`Error::EmptySequence`] for an
     /// empty prompt, [`Error::SequenceTooLong`], [`Error::NotOneToken`] for the target,
     /// [`Error::NotFinite`] for the factor, [`Error::LayerOutOfRange`], [`Error::NoLayers`],
-    /// [`Error::FocusNotSwept`], [`Error::TopKOutOfRange`]. [`Error::Variant`] if a scaled run
+    /// [`Error::FocusNotSwept`], [`Error::TopKOutOfRange`], and [`Error::NonFiniteAt`] for weights with
+    /// NaN or infinities. [`Error::Variant`] if a scaled run
     /// fails, as with a factor so large that the logits overflow.
     pub fn run(
         &self,
@@ -187,7 +188,9 @@ impl EinsteinSweep {
         scaling.insert(focus_layer, self.scale)?;
 
         let reader = Reader { target_token, top_k: self.top_k, tokenizer };
-        let clean_logits = last_logits(model, &batch, &NoHooks)?;
+        // Weights that are not finite are named with their place here, once for all runs.
+        let clean_run = model.run(&batch).unembed(Positions::last()).check_finite();
+        let clean_logits = clean_run.execute()?.logits.last(0)?;
         let clean = reader.read(&clean_logits)?;
 
         let mut focus_logits = clean_logits.clone();
@@ -273,7 +276,7 @@ impl EinsteinReport {
     }
 }
 
-fn last_logits(model: &Gpt2, batch: &Batch, hooks: &dyn HookRegistry) -> Result<Array1<f64>> {
+fn last_logits(model: &Gpt2, batch: &Batch, hooks: &LayerScaling) -> Result<Array1<f64>> {
     model.run(batch).hooks(hooks).unembed(Positions::last()).execute()?.logits.last(0)
 }
 

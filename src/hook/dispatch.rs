@@ -117,14 +117,19 @@ impl<'a> Dispatcher<'a> {
         self.edited.contains(site) || (self.tracks() && self.captured.contains(site))
     }
 
-    /// Whether anybody looks at `site`.
+    /// Whether `site` is edited or captured.
     pub fn wants(&self, site: Site) -> bool {
         self.edited.contains(site) || self.captured.contains(site)
     }
 
+    /// Whether a visit to `site` does anything.
+    pub fn looks_at(&self, site: Site) -> bool {
+        self.wants(site) || self.check_finite
+    }
+
     /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
     pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor> {
-        if !self.wants(site) && !self.check_finite {
+        if !self.looks_at(site) {
             return Ok(state);
         }
         let segments = self.segments;

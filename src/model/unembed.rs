@@ -39,10 +39,10 @@ impl Unembed {
         hooks.visit(Site::unembed(), x.f_matmul(&self.weight.f_transpose(0, 1)?)?)
     }
 
-    /// Whether a hook looks at anything here. It then sees every position, scored or not.
+    /// Whether anybody looks at anything here, who then sees every position, scored or not.
     pub fn is_watched(hooks: &Dispatcher<'_>) -> bool {
         [Site::ln_final_scale(), Site::ln_final_normalized(), Site::unembed()]
             .into_iter()
-            .any(|site| hooks.wants(site))
+            .any(|site| hooks.looks_at(site))
     }
 }

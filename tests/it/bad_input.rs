@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{copy_of, einstein_sweep};
+use crate::support::{copy_of, einstein_sweep, stored_tensors, write_stored};
 
 #[track_caller]
 fn assert_refused(arguments: &[&str], expected: &str) {
@@ -82,6 +82,19 @@ fn a_truncated_or_corrupt_checkpoint() {
     assert_refused(&["--model", copy.path().to_str().unwrap()], "not a valid safetensors file");
     std::fs::write(&weights, "garbage, garbage, garbage").unwrap();
     assert_refused(&["--model", copy.path().to_str().unwrap()], "not a valid safetensors file");
+}
+
+#[test]
+fn weights_with_nan() {
+    let copy = copy_of(&bundled());
+    let path = copy.path().join("model.safetensors");
+    let mut tensors = stored_tensors(&path);
+    let bias = tensors.iter_mut().find(|(name, _)| name.ends_with("h.3.mlp.c_proj.bias")).unwrap();
+    let nan_in_f16 = [0x00, 0x7e];
+    bias.1.data[..2].copy_from_slice(&nan_in_f16);
+    write_stored(&path, &tensors);
+    let expected = "blocks.3.hook_mlp_out is not finite at position 0";
+    assert_refused(&["--model", copy.path().to_str().unwrap()], expected);
 }
 
 #[test]

@@ -292,6 +292,11 @@ fn the_first_site_that_is_not_finite_is_named_on_request() {
     let clean = model.run(&batch).check_finite().execute().unwrap();
     let plain = model.run(&batch).execute().unwrap();
     assert_identical(logits(&clean), logits(&plain));
+    let last = model.run(&batch).unembed(Positions::last()).check_finite().execute().unwrap();
+    for sequence in [0, 1] {
+        let [a, b] = [&last, &plain].map(|run| run.logits.last(sequence).unwrap());
+        approx::assert_abs_diff_eq!(a, b, epsilon = tolerance::F32);
+    }
     // Masked scores are infinite as they should be.
     let watched = model.run(&batch).capture([Site::attn_scores(0)]).check_finite().execute();
     assert!(watched.is_ok());
