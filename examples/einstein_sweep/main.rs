@@ -58,15 +58,14 @@ fn sweep(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let mut json = Vec::new();
     report::write_json(&mut json, &report)?;
+    // Saved first: whoever closes the pipe early still has the files.
+    save(&out, &report, &json)?;
     let mut stdout = io::stdout().lock();
     if arguments.json {
         stdout.write_all(&json)?;
     } else {
         introduce(&mut stdout, &report, &gpt2)?;
         report::write_text(&mut stdout, &report)?;
-    }
-    save(&out, &report, json)?;
-    if !arguments.json {
         writeln!(stdout, "\nWritten to {}", out.path().display())?;
     }
     Ok(())
@@ -90,7 +89,7 @@ fn introduce(out: &mut impl Write, report: &EinsteinReport, gpt2: &Gpt2) -> io::
     writeln!(out, "Prompt {:?}: {tokens} tokens\n", report.prompt)
 }
 
-fn save(out: &OutputDir, report: &EinsteinReport, json: Vec<u8>) -> hooked_gpt2::Result<()> {
+fn save(out: &OutputDir, report: &EinsteinReport, json: &[u8]) -> hooked_gpt2::Result<()> {
     let mut csv = Vec::new();
     report::write_csv(&mut csv, report).map_err(|source| hooked_gpt2::Error::Write {
         path: out.path().join("sweep.csv"),
