@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     sequences: Vec<Vec<u32>>,
+    examples: Vec<u64>,
 }
 
 impl Batch {
@@ -22,7 +23,8 @@ impl Batch {
         if let Some(sequence) = sequences.iter().position(Vec::is_empty) {
             return Err(Error::EmptySequence { sequence });
         }
-        Ok(Self { sequences })
+        let examples = (0..sequences.len() as u64).collect();
+        Ok(Self { sequences, examples })
     }
 
     /// A batch of one sequence.
@@ -31,6 +33,32 @@ impl Batch {
     /// [`Error::EmptySequence`].
     pub fn single(tokens: impl Into<Vec<u32>>) -> Result<Self> {
         Self::new([tokens])
+    }
+
+    /// Numbers the examples, from 0 otherwise. What is random in a run depends on an example's number
+    /// and not on its place in a batch, so that the same examples give the same numbers however they
+    /// are put into batches; and one prompt may stand in a batch twice, as two examples.
+    ///
+    /// ```
+    /// # use hooked_gpt2::Batch;
+    /// let second_half = Batch::new([[5, 6], [7, 8]])?.with_examples([2, 3])?;
+    /// assert_eq!(second_half.examples(), [2, 3]);
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ExampleCount`] unless there is one number for each sequence.
+    pub fn with_examples(mut self, examples: impl IntoIterator<Item = u64>) -> Result<Self> {
+        self.examples = examples.into_iter().collect();
+        if self.examples.len() == self.sequences.len() {
+            return Ok(self);
+        }
+        Err(Error::ExampleCount { given: self.examples.len(), needed: self.sequences.len() })
+    }
+
+    /// The examples' numbers, one for each sequence.
+    pub fn examples(&self) -> &[u64] {
+        &self.examples
     }
 
     /// The sequences, in the order given.

@@ -173,6 +173,14 @@ pub enum Error {
     /// A batch without sequences.
     #[error("the batch is empty, at least one sequence is needed")]
     EmptyBatch,
+    /// The examples of a batch were not all numbered, or too many were.
+    #[error("{given} example numbers for {needed} sequences, one for each is needed")]
+    ExampleCount {
+        /// The numbers given.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
     /// A sequence is longer than the model's context.
     #[error("sequence {sequence} has {given} tokens, the model's context holds {n_ctx}")]
     SequenceTooLong {

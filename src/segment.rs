@@ -19,6 +19,8 @@ pub(crate) struct SegmentGroup {
     pub rows: Range<usize>,
     /// Index in the batch of each segment's sequence.
     pub sequences: Vec<usize>,
+    /// Number of each segment's example.
+    pub examples: Vec<u64>,
     /// Positions per segment.
     pub len: usize,
 }
@@ -58,10 +60,14 @@ impl Segments {
                 Some(group) if group.len == len => {
                     group.rows.end = span.end;
                     group.sequences.push(sequence);
+                    group.examples.push(batch.examples()[sequence]);
                 }
-                _ => {
-                    groups.push(SegmentGroup { rows: span.clone(), sequences: vec![sequence], len })
-                }
+                _ => groups.push(SegmentGroup {
+                    rows: span.clone(),
+                    sequences: vec![sequence],
+                    examples: vec![batch.examples()[sequence]],
+                    len,
+                }),
             }
             rows = span.end;
             spans[sequence] = span;
@@ -119,8 +125,8 @@ mod tests {
         assert_eq!(
             segments.groups,
             [
-                SegmentGroup { rows: 0..2, sequences: vec![1, 3], len: 1 },
-                SegmentGroup { rows: 2..8, sequences: vec![0, 2], len: 3 },
+                SegmentGroup { rows: 0..2, sequences: vec![1, 3], examples: vec![1, 3], len: 1 },
+                SegmentGroup { rows: 2..8, sequences: vec![0, 2], examples: vec![0, 2], len: 3 },
             ]
         );
         let spans: Vec<_> = (0..4).map(|i| segments.rows_of(i).unwrap()).collect();

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tch::{Device, Kind, Tensor};
 
-use super::at::Indices;
 use super::{Activations, Axes, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -214,16 +213,14 @@ impl<'a> Dispatcher<'a> {
     /// Lets one hook edit its part of a group's tensor.
     fn fire(&mut self, index: usize, hook: &Hook, group: usize, state: Tensor) -> Result<Tensor> {
         let group = &self.segments.groups[group];
-        let Some(indices) = hook.selected().indices(self.config, group)? else {
+        let Some(chosen) = hook.selected().within(self.config, group)? else {
             return Ok(state);
         };
-        let sequences = hook.selected().sequences_in(group);
-        let positions = hook.selected().positions_in(group)?;
-        let part = Part { site: hook.site(), sequences: &sequences, positions: &positions };
-        if indices.iter().all(Option::is_none) {
+        let part = chosen.part(hook.site());
+        if chosen.indices.iter().all(Option::is_none) {
             return self.edit(index, hook, &state, &part);
         }
-        let indices = outer_indices(&indices, &state)?;
+        let indices = outer_indices(&chosen.indices, &state)?;
         let edited = self.edit(index, hook, &state.f_index(&indices)?, &part)?;
         Ok(state.f_index_put(&indices, &edited, false)?)
     }
@@ -273,13 +270,9 @@ fn check_edit(
     kind: Kind,
     device: Device,
 ) -> Result<()> {
-    let selected = hook.selected();
-    let Some(indices) = selected.indices(config, group)? else { return Ok(()) };
-    let sequences = selected.sequences_in(group);
-    let positions = selected.positions_in(group)?;
-    let size = selected.size(config, group, &indices);
-    let part = Part { site: hook.site(), sequences: &sequences, positions: &positions };
-    hook.edit().check(&TensorForm { size, kind, device }, &part)
+    let Some(chosen) = hook.selected().within(config, group)? else { return Ok(()) };
+    let part = chosen.part(hook.site());
+    hook.edit().check(&TensorForm { size: part.size(), kind, device }, &part)
 }
 
 /// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
@@ -318,7 +311,7 @@ fn is_scores(site: Site) -> bool {
 }
 
 /// Index tensors that select the outer product of `indices`, up to the last axis that is narrowed.
-fn outer_indices(indices: &Indices, state: &Tensor) -> Result<Vec<Option<Tensor>>> {
+fn outer_indices(indices: &[Option<Vec<usize>>], state: &Tensor) -> Result<Vec<Option<Tensor>>> {
     let narrowed = indices.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
     let size = state.size();
     (0..narrowed)

@@ -5,7 +5,8 @@ use std::fmt;
 use tch::{Device, Kind, Tensor};
 
 use super::Site;
-use super::at::{At, Selected};
+use super::at::At;
+use super::selection::Selected;
 use crate::error::Result;
 
 /// A change of a tensor, as a value.
@@ -66,11 +67,17 @@ impl fmt::Display for TensorForm {
 pub struct Part<'a> {
     /// The site.
     pub site: Site,
-    /// The sequences along the first axis, by their index in the batch.
+    /// The sequences along the axis `batch`, by their index in the batch.
     pub sequences: &'a [usize],
+    /// Their examples' numbers, which stay the same however examples are put into batches.
+    pub examples: &'a [u64],
     /// The positions along the axis `pos` (of attention: `query_pos`), counted from the sequences'
     /// beginning.
     pub positions: &'a [usize],
+    /// The heads along the axis `head`; empty where there is none.
+    pub heads: &'a [usize],
+    /// The channels, neurons or tokens along the last axis; of attention, the key positions.
+    pub last_axis: &'a [usize],
 }
 
 /// An edit of a part of a site's tensor.

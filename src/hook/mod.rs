@@ -7,6 +7,7 @@ mod edit;
 mod ledger;
 mod positions;
 mod registry;
+mod selection;
 mod site;
 
 pub use activations::Activations;

@@ -53,6 +53,13 @@ pub enum Axes {
     Vocabulary,
 }
 
+impl Axes {
+    /// Whether one of them counts heads.
+    pub(super) fn have_heads(self) -> bool {
+        matches!(self, Axes::HeadResidual | Axes::HeadVector | Axes::Attention)
+    }
+}
+
 impl fmt::Display for Axes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
