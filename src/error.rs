@@ -279,6 +279,14 @@ pub enum Error {
         /// The number.
         given: f64,
     },
+    /// An amount of noise below zero.
+    #[error("{what} is {given}, allowed: 0 or more")]
+    NegativeAmount {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        given: f64,
+    },
     /// A tensor that is to replace or change activations does not fit them.
     #[error("{edit} at {site}: its tensor is {given}, it must repeat into {needed}")]
     Replacement {

@@ -226,6 +226,13 @@ impl Site {
         }
     }
 
+    /// A number that is the site's own and stays so whatever sites are added: the FNV-1a hash of its
+    /// name.
+    pub(crate) fn code(self) -> u64 {
+        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        self.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, fold)
+    }
+
     fn name_outside_blocks(self) -> &'static str {
         match self.0 {
             Place::Embed => "hook_embed",
@@ -327,6 +334,14 @@ mod tests {
         for site in sites {
             assert_eq!(site.to_string().parse::<Site>().unwrap(), site);
         }
+    }
+
+    #[test]
+    fn the_code_of_a_site_is_the_hash_of_its_name() {
+        assert_eq!(Site::embed().code(), 0x8311_f4ee_bf98_23e8);
+        assert_eq!(Site::z(11).code(), 0x1765_f5ec_9795_cabe);
+        let codes: std::collections::BTreeSet<u64> = Site::all(100).map(Site::code).collect();
+        assert_eq!(codes.len(), 2 + 100 * 23 + 3);
     }
 
     #[test]

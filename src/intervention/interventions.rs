@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 
 use super::knock_out::KnockOut;
-use super::{Add, Function, Interpolate, Scale, Set};
+use super::{Add, Function, Interpolate, Noise, Scale, Set};
 use crate::error::Result;
 use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
@@ -77,6 +77,11 @@ impl Interventions {
         weight: f64,
     ) -> Result<&mut Self> {
         Ok(self.add(Hook::new(at, Interpolate::new(target, weight)?)))
+    }
+
+    /// Adds addition of `noise` to what `at` selects.
+    pub fn noise<Class>(&mut self, at: At<Class>, noise: Noise) -> &mut Self {
+        self.add(Hook::new(at, noise))
     }
 
     /// Cuts attention in block `layer`: these heads no longer look from these queries at these keys.

@@ -6,7 +6,9 @@ mod interpolate;
 mod interventions;
 mod knock_out;
 mod layer_scaling;
+mod noise;
 mod overlay;
+mod random;
 mod scale;
 mod set;
 
@@ -15,5 +17,6 @@ pub use function::Function;
 pub use interpolate::Interpolate;
 pub use interventions::Interventions;
 pub use layer_scaling::LayerScaling;
+pub use noise::Noise;
 pub use scale::Scale;
 pub use set::Set;

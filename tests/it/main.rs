@@ -9,6 +9,7 @@ mod einstein;
 mod gradients;
 #[cfg(feature = "hub")]
 mod hub;
+mod noise;
 mod parity;
 mod runs;
 mod sites;

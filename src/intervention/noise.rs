@@ -1,0 +1,105 @@
+//! Random numbers added to activations.
+
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use tch::Tensor;
+
+use super::random::{self, Place};
+use crate::error::{Error, Result};
+use crate::hook::{Axes, Edit, Part, Site};
+
+/// Adds random numbers: `x + e`, each `e` drawn on its own.
+///
+/// What is added to an element depends on the seed and on the element's example, site, position, head
+/// and channel, and on nothing else: neither on how examples are put into
+/// [batches](crate::Batch::with_examples) nor on what else is selected. It is drawn in f64 and rounded
+/// to the run's kind. Two noises of one seed and distribution at one site add the same numbers.
+///
+/// Of attention, queries see no more keys than before: a score of negative infinity stays, and nothing
+/// is added to the pattern where the causal mask holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    amount: Amount,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Amount {
+    Gaussian { std: f64 },
+    Uniform { half_width: f64 },
+}
+
+impl Noise {
+    /// Normally distributed noise of mean 0 and standard deviation `std`.
+    ///
+    /// # Errors
+    /// [`NotFinite`](Error::NotFinite) and [`NegativeAmount`](Error::NegativeAmount).
+    pub fn gaussian(std: f64, seed: u64) -> Result<Self> {
+        check("the standard deviation of the noise", std)?;
+        Ok(Self { amount: Amount::Gaussian { std }, seed })
+    }
+
+    /// Noise spread evenly between `-half_width` and `half_width`.
+    ///
+    /// # Errors
+    /// [`NotFinite`](Error::NotFinite) and [`NegativeAmount`](Error::NegativeAmount).
+    pub fn uniform(half_width: f64, seed: u64) -> Result<Self> {
+        check("the half width of the noise", half_width)?;
+        Ok(Self { amount: Amount::Uniform { half_width }, seed })
+    }
+
+    /// The first `len` numbers of one vector.
+    fn vector(&self, site: Site, place: Place, len: usize) -> Vec<f64> {
+        let mut generator = random::generator(self.seed, site, place);
+        let mut draw = || match self.amount {
+            Amount::Gaussian { std } => {
+                let normal: f64 = StandardNormal.sample(&mut generator);
+                std * normal
+            }
+            Amount::Uniform { half_width } => {
+                let share: f64 = StandardUniform.sample(&mut generator);
+                half_width * (2.0 * share - 1.0)
+            }
+        };
+        (0..len).map(|_| draw()).collect()
+    }
+
+    /// What is added to `part`, element by element in the order of a contiguous tensor.
+    fn drawn(&self, part: &Part<'_>) -> Vec<f64> {
+        // Numbers of channels that are not selected are drawn too and left out, so that a selection
+        // does not change those of the others.
+        let len = part.last_axis.last().map_or(0, |last| last + 1);
+        let is_attention = part.site.axes() == Axes::Attention;
+        let mut drawn = Vec::new();
+        for place in random::places(part) {
+            let vector = self.vector(part.site, place, len);
+            drawn.extend(part.last_axis.iter().map(|&channel| {
+                let is_masked = is_attention && channel > place.position;
+                if is_masked { 0.0 } else { vector[channel] }
+            }));
+        }
+        drawn
+    }
+}
+
+impl Edit for Noise {
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
+        let noise = Tensor::f_from_slice(&self.drawn(part))?.f_view(&selected.size()[..])?;
+        let noise = noise.f_to_kind(selected.f_kind()?)?.f_to_device(selected.device())?;
+        let noised = selected.f_add(&noise)?;
+        if part.site.axes() != Axes::Attention {
+            return Ok(noised);
+        }
+        // Noise beyond the range of the run's kind is infinite, and the sum would be NaN.
+        Ok(selected.f_where_self(&selected.f_isneginf()?, &noised)?)
+    }
+}
+
+fn check(what: &'static str, given: f64) -> Result<()> {
+    if !given.is_finite() {
+        return Err(Error::NotFinite { what, given });
+    }
+    if given < 0.0 {
+        return Err(Error::NegativeAmount { what, given });
+    }
+    Ok(())
+}
