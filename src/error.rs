@@ -299,6 +299,26 @@ pub enum Error {
         /// Shape, kind and device of what is selected.
         needed: String,
     },
+    /// An edit at a site where it has no meaning.
+    #[error("{edit} cannot stand at {site}, allowed: {allowed}")]
+    EditSite {
+        /// The edit.
+        edit: &'static str,
+        /// The site.
+        site: String,
+        /// The sites where it can.
+        allowed: &'static str,
+    },
+    /// A shuffle of nothing or of a single thing, which would change nothing.
+    #[error("{edit} at {site}: {given} selected, at least 2 are needed to change places")]
+    TooFewToShuffle {
+        /// The edit.
+        edit: &'static str,
+        /// The site.
+        site: String,
+        /// How many there are.
+        given: usize,
+    },
     /// NaN or an infinity, at the first site where a run that looked for it found one.
     #[error("{site} is not finite at position {position} of sequence {sequence}")]
     NonFiniteAt {

@@ -23,6 +23,17 @@ pub trait Edit: fmt::Debug + Send {
         Ok(())
     }
 
+    /// Whether what becomes of one position depends on what is at others. Generation that keeps what it
+    /// has computed of earlier positions must refuse such an edit.
+    fn mixes_positions(&self) -> bool {
+        false
+    }
+
+    /// Whether the replacement does not depend on what was there.
+    fn overwrites(&self) -> bool {
+        false
+    }
+
     /// The replacement of `selected`, which is `part` of the run.
     ///
     /// # Shapes

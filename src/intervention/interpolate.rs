@@ -34,6 +34,10 @@ impl Edit for Interpolate {
         self.target.check("Interpolate", selected, part)
     }
 
+    fn overwrites(&self) -> bool {
+        self.weight == 1.0
+    }
+
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_lerp(&self.target.over(selected)?, self.weight)?)
     }

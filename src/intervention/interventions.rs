@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 
 use super::knock_out::KnockOut;
-use super::{Add, Function, Interpolate, Noise, Scale, Set};
+use super::{Add, Function, Interpolate, Noise, Scale, Set, Shuffle};
 use crate::error::Result;
 use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
@@ -82,6 +82,11 @@ impl Interventions {
     /// Adds addition of `noise` to what `at` selects.
     pub fn noise<Class>(&mut self, at: At<Class>, noise: Noise) -> &mut Self {
         self.add(Hook::new(at, noise))
+    }
+
+    /// Adds a shuffle of what `at` selects.
+    pub fn shuffle<Class>(&mut self, at: At<Class>, shuffle: Shuffle) -> &mut Self {
+        self.add(Hook::new(at, shuffle))
     }
 
     /// Cuts attention in block `layer`: these heads no longer look from these queries at these keys.

@@ -15,6 +15,10 @@ use crate::hook::{Edit, Part};
 pub(super) struct KnockOut;
 
 impl Edit for KnockOut {
+    fn overwrites(&self) -> bool {
+        true
+    }
+
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_full_like(f64::NEG_INFINITY)?)
     }

@@ -11,6 +11,7 @@ mod overlay;
 mod random;
 mod scale;
 mod set;
+mod shuffle;
 
 pub use add::Add;
 pub use function::Function;
@@ -20,3 +21,4 @@ pub use layer_scaling::LayerScaling;
 pub use noise::Noise;
 pub use scale::Scale;
 pub use set::Set;
+pub use shuffle::Shuffle;

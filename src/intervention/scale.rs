@@ -34,6 +34,10 @@ impl Scale {
 }
 
 impl Edit for Scale {
+    fn overwrites(&self) -> bool {
+        self.factor == 0.0
+    }
+
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_mul_scalar(self.factor)?)
     }

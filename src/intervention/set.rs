@@ -33,6 +33,10 @@ impl Edit for Set {
         self.value.check("Set", selected, part)
     }
 
+    fn overwrites(&self) -> bool {
+        true
+    }
+
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(self.value.over(selected)?.f_contiguous()?)
     }

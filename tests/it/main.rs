@@ -12,6 +12,7 @@ mod hub;
 mod noise;
 mod parity;
 mod runs;
+mod shuffle;
 mod sites;
 mod support;
 mod tokenizer;
