@@ -228,7 +228,7 @@ pub enum Error {
         nearest: String,
     },
     /// A selected index that model or batch do not have.
-    #[error("{axis} {given} is out of range at {site}, allowed: 0 to {last}", last = len - 1)]
+    #[error("{axis} {given} is out of range, allowed: 0 to {last}", last = len - 1)]
     IndexOutOfRange {
         /// What the index counts.
         axis: &'static str,
@@ -236,23 +236,16 @@ pub enum Error {
         given: usize,
         /// How many there are.
         len: usize,
-        /// The site.
-        site: String,
     },
     /// A selection that selects nothing.
-    #[error("no {axis} is selected at {site}, at least one is needed")]
+    #[error("no {axis} is selected, at least one is needed")]
     EmptySelection {
         /// What is counted along the axis.
         axis: &'static str,
-        /// The site.
-        site: String,
     },
     /// A hook or a capture inside a block that is skipped: nothing is computed there.
-    #[error("{site} is in a skipped block, where only resid_pre and resid_post pass")]
-    InSkippedBlock {
-        /// The site.
-        site: String,
-    },
+    #[error("its block is skipped, where only resid_pre and resid_post pass")]
+    InSkippedBlock,
     /// An edit of a layer norm that an edited fork of its input goes round.
     #[error("{fork} and {norm} are both edited: an edited fork has a layer norm of its own")]
     ForkAndNorm {
@@ -260,6 +253,105 @@ pub enum Error {
         fork: String,
         /// The site of the layer norm.
         norm: String,
+    },
+    /// A hook does not fit the model or the input.
+    #[error("hook `{hook}` cannot stand at {selected}{}: {reason}", of_sequence(*.sequence))]
+    HookRefused {
+        /// The edit.
+        hook: String,
+        /// The site, and the part of it that is selected.
+        selected: String,
+        /// The sequence whose registry it is from, if each has its own.
+        sequence: Option<usize>,
+        /// What does not fit.
+        reason: Box<Error>,
+    },
+    /// A capture does not fit the model or the input.
+    #[error("{capture} cannot be captured: {reason}")]
+    CaptureRefused {
+        /// What was to be captured.
+        capture: String,
+        /// What does not fit.
+        reason: Box<Error>,
+    },
+    /// A hook or a capture stands where the run does not come by.
+    #[error("it is not on the way: the run {way}")]
+    NotOnTheWay {
+        /// Where the run begins or ends.
+        way: String,
+    },
+    /// An edit is undone by another one before anything sees it.
+    #[error("it changes nothing: `{by}` at {at} overwrites it")]
+    Overwritten {
+        /// The later edit.
+        by: String,
+        /// The later edit's site, and the part of it that it selects.
+        at: String,
+    },
+    /// The number of registries is not that of the sequences.
+    #[error("{given} registries for {needed} sequences, one for each is needed")]
+    RegistryCount {
+        /// The number of registries.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
+    /// No token was to be generated.
+    #[error("no token is to be generated, at least one is needed")]
+    NoNewTokens,
+    /// A prompt and its continuation are longer than the model's context.
+    #[error(
+        "sequence {sequence}: a prompt of {prompt} tokens and {new} new ones do not fit the model's \
+         context, which computes {n_ctx}"
+    )]
+    ContinuationTooLong {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens to be generated.
+        new: usize,
+        /// The length of the model's context.
+        n_ctx: usize,
+    },
+    /// A temperature that nothing can be drawn with.
+    #[error("the temperature is {given}, a finite number above 0 is needed")]
+    Temperature {
+        /// The temperature.
+        given: f64,
+    },
+    /// No token has a probability.
+    #[error("no token can be drawn at position {position}: the logits give none a probability")]
+    NothingToDraw {
+        /// The position of the token to be drawn.
+        position: usize,
+    },
+    /// An edit whose result at one position depends on others, where positions come one by one.
+    #[error("it mixes positions, which cannot be done while they are computed one after the other")]
+    MixesPositions,
+    /// Logits were compared with those of other sequences or positions.
+    #[error("the logits are of other sequences or other positions, the same are needed")]
+    OtherLogits,
+    /// A run has nothing to give back.
+    #[error("the run computes no logits and captures nothing")]
+    NothingAsked,
+    /// The number of residual streams to resume from is not that of the sequences.
+    #[error("{given} residual streams for {needed} sequences, one for each is needed")]
+    ResidualCount {
+        /// The number given.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
+    /// The residual stream to resume from does not fit the sequence.
+    #[error("sequence {sequence}: its residual stream is {given}, needed: {needed}")]
+    ResidualForm {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// Shape, kind and device of what was given.
+        given: String,
+        /// Those that fit.
+        needed: String,
     },
     /// A hook that was registered did nothing.
     #[error("hook `{hook}` at {site}, registered {registered}, never fired")]
@@ -288,12 +380,8 @@ pub enum Error {
         given: f64,
     },
     /// A tensor that is to replace or change activations does not fit them.
-    #[error("{edit} at {site}: its tensor is {given}, it must repeat into {needed}")]
+    #[error("its tensor is {given}, it must repeat into {needed}")]
     Replacement {
-        /// The edit.
-        edit: &'static str,
-        /// The site.
-        site: String,
         /// Shape, kind and device of the tensor.
         given: String,
         /// Shape, kind and device of what is selected.
@@ -362,12 +450,22 @@ pub enum Error {
         returned: String,
     },
     /// An activation was looked up that the run did not capture.
-    #[error("{site} was not captured, captured: {captured}")]
+    #[error("{what} was not captured of sequence {sequence}, captured of it: {captured}")]
     NotCaptured {
-        /// The site looked up.
-        site: String,
-        /// The sites that were captured.
+        /// What was looked up.
+        what: String,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// What was captured of the sequence.
         captured: String,
+    },
+    /// Moments of different shapes were merged.
+    #[error("moments of shape {left:?} and {right:?} cannot be merged, the shapes must be equal")]
+    MomentsShape {
+        /// The shape of those merged into.
+        left: Vec<i64>,
+        /// The shape of those merged.
+        right: Vec<i64>,
     },
     /// A sequence index outside the batch.
     #[error("sequence {given} is not in the batch, which has {len}")]
@@ -515,4 +613,9 @@ impl From<tch::TchError> for Error {
 /// libtorch appends a C++ stack trace to its messages; the first line says what is wrong.
 fn first_line(error: &tch::TchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Whose registry a hook is from, where each sequence has its own.
+fn of_sequence(sequence: Option<usize>) -> String {
+    sequence.map_or(String::new(), |sequence| format!(" of sequence {sequence}"))
 }

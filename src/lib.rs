@@ -48,7 +48,7 @@ pub use batch::Batch;
 pub use checkpoint::Checkpoint;
 pub use config::{Activation, Config};
 pub use error::{Error, Result};
-pub use model::{Gpt2, Logits, Run, RunOutput};
+pub use model::{Effect, Generated, Generation, Gpt2, Logits, Run, RunOutput, Sampling};
 pub use precision::Precision;
 pub use tch;
 pub use tokenizer::Tokenizer;
@@ -58,12 +58,18 @@ pub use tokenizer::Tokenizer;
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/batches.md")]
+    struct Batches;
     #[doc = include_str!("../docs/checkpoints.md")]
     struct Checkpoints;
     #[doc = include_str!("../docs/dependency.md")]
     struct Dependency;
     #[doc = include_str!("../docs/edits.md")]
     struct Edits;
+    #[doc = include_str!("../docs/generation.md")]
+    struct Generation;
+    #[doc = include_str!("../docs/hooks.md")]
+    struct Hooks;
     #[doc = include_str!("../docs/gradients.md")]
     struct Gradients;
     #[doc = include_str!("../docs/sites.md")]

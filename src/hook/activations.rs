@@ -1,56 +1,98 @@
 //! The activations that a run was asked to keep.
 
-use std::collections::BTreeMap;
-
+use super::capture::{Kept, Spec};
+use super::{Key, Site};
+use crate::error::{Error, Result};
+use crate::segment::SegmentGroup;
 use tch::Tensor;
 
-use super::Site;
-use crate::error::{Error, Result};
-use crate::segment::Segments;
-
-/// Captured activations, by site and sequence.
+/// Captured activations, by what was asked for and by sequence.
 #[derive(Debug)]
 pub struct Activations {
-    /// The tensors of each site, one for each group of sequences of equal length.
-    groups: BTreeMap<Site, Vec<Tensor>>,
-    segments: Segments,
+    /// In execution order of their sites.
+    captures: Vec<Captured>,
+    n_sequences: usize,
+}
+
+#[derive(Debug)]
+struct Captured {
+    spec: Spec,
+    /// What was kept of each group, and the sequences of the group.
+    groups: Vec<(Vec<usize>, Kept)>,
 }
 
 impl Activations {
-    pub(super) fn new(segments: Segments) -> Self {
-        Self { groups: BTreeMap::new(), segments }
+    pub(super) fn new(mut specs: Vec<Spec>, n_sequences: usize) -> Self {
+        specs.sort_by_key(|spec| spec.site);
+        specs.dedup();
+        let captures = specs.into_iter().map(|spec| Captured { spec, groups: Vec::new() });
+        Self { captures: captures.collect(), n_sequences }
     }
 
-    /// Keeps the tensor of the next group.
-    pub(super) fn push(&mut self, site: Site, tensor: Tensor) {
-        self.groups.entry(site).or_default().push(tensor);
+    /// Keeps what was asked for of the tensor of a group, before or after the edits at its site.
+    pub(super) fn keep(
+        &mut self,
+        site: Site,
+        before_edits: bool,
+        group: &SegmentGroup,
+        state: &Tensor,
+    ) -> Result<()> {
+        let first = self.captures.partition_point(|captured| captured.spec.site < site);
+        let here = self.captures[first..].iter_mut();
+        for Captured { spec, groups } in here.take_while(|captured| captured.spec.site == site) {
+            if spec.before_edits == before_edits
+                && let Some(kept) = spec.keep(group, state)?
+            {
+                groups.push((group.sequences.clone(), kept));
+            }
+        }
+        Ok(())
     }
 
-    /// The tensor at `site`, after the edits there, of one sequence of the batch.
+    /// What was captured under `key`, of one sequence of the batch.
     ///
     /// # Shapes
-    /// - result: the [axes](Site::axes) of the site without `batch`, sharing memory with this cache
+    /// - of a [`Site`]: the [axes](Site::axes) of the site without `batch`, sharing memory with this
+    ///   cache
+    /// - of a [`Capture`](super::Capture): the same with the positions asked for; without the last axis
+    ///   for a norm, without `pos` for moments
     ///
     /// # Errors
-    /// [`Error::NotCaptured`], which says what was, and [`Error::NoSuchSequence`].
-    pub fn get(&self, site: Site, sequence: usize) -> Result<Tensor> {
-        let groups = self.groups.get(&site).ok_or_else(|| Error::NotCaptured {
-            site: site.to_string(),
-            captured: self.captured(),
-        })?;
-        let (group, row) = self.segments.locate(sequence)?;
-        Ok(groups[group].f_select(0, row as i64)?)
+    /// [`Error::NoSuchSequence`], and [`Error::NotCaptured`], which says what was.
+    pub fn get<K: Key>(&self, key: K, sequence: usize) -> Result<K::Found> {
+        if sequence >= self.n_sequences {
+            return Err(Error::NoSuchSequence { given: sequence, len: self.n_sequences });
+        }
+        let spec = key.spec();
+        let of_spec = self.captures.iter().find(|captured| captured.spec == spec);
+        let groups = of_spec.into_iter().flat_map(|captured| &captured.groups);
+        for (sequences, kept) in groups {
+            if let Some(row) = sequences.iter().position(|&member| member == sequence) {
+                return K::found(kept, row as i64);
+            }
+        }
+        Err(Error::NotCaptured {
+            what: spec.to_string(),
+            sequence,
+            captured: self.captured(sequence),
+        })
     }
 
     /// The captured sites, in execution order.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
-        self.groups.keys().copied()
+        let mut sites: Vec<Site> =
+            self.captures.iter().map(|captured| captured.spec.site).collect();
+        sites.dedup();
+        sites.into_iter()
     }
 
-    fn captured(&self) -> String {
-        if self.groups.is_empty() {
-            return "nothing".to_owned();
-        }
-        self.sites().map(|site| site.to_string()).collect::<Vec<_>>().join(", ")
+    /// What was captured of a sequence, in words.
+    fn captured(&self, sequence: usize) -> String {
+        let of_sequence = |captured: &&Captured| {
+            captured.groups.iter().any(|(sequences, _)| sequences.contains(&sequence))
+        };
+        let captured = self.captures.iter().filter(of_sequence);
+        let names: Vec<String> = captured.map(|captured| captured.spec.to_string()).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     }
 }

@@ -1,13 +1,24 @@
 //! Fires the hooks of one run and keeps what was asked for.
 
-use std::collections::BTreeSet;
-
 use tch::{Device, Kind, Tensor};
 
-use super::{Activations, Axes, Hook, HookRegistry, Ledger, Part, Site, TensorForm};
+use super::capture::Spec;
+use super::preflight::{Preflight, check_forks};
+use super::registry::{Registries, hooks_in};
+use super::site_set::SiteSet;
+use super::tracking::Tracking;
+use super::{Activations, Axes, Halt, Hook, HookRegistry, Ledger, Part, Site, TensorForm, Way};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::segment::{self, SegmentGroup, Segments};
+
+/// What a run is to do besides computing.
+pub(crate) struct Intent<'a> {
+    pub registries: Registries<'a>,
+    pub captures: Vec<Spec>,
+    pub way: Way,
+    pub check_finite: bool,
+}
 
 /// The state of one run's hooks: the model shows it every site that it passes.
 ///
@@ -16,82 +27,75 @@ use crate::segment::{self, SegmentGroup, Segments};
 /// the logits must depend on what is captured.
 pub(crate) struct Dispatcher<'a> {
     config: &'a Config,
-    segments: &'a Segments,
-    registry: &'a dyn HookRegistry,
+    registries: Registries<'a>,
+    way: Way,
     edited: SiteSet,
     captured: SiteSet,
     check_finite: bool,
-    /// The captured tensors as the logits depend on them, if gradients are asked for.
-    tracked: Option<Vec<(Site, Tensor)>>,
+    tracking: Option<Tracking>,
     ledger: Ledger,
     activations: Activations,
+    work: Work,
+}
+
+/// What a run computed: rows, one for each position of each sequence, by component.
+///
+/// A plain run over `n` tokens takes `n · n_layers` rows of attention and of MLPs. Nearly all of its
+/// time goes into them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Work {
+    /// Rows that went through an attention layer.
+    pub attention_rows: usize,
+    /// Rows that went through an MLP.
+    pub mlp_rows: usize,
+    /// Rows that were unembedded.
+    pub unembedded_rows: usize,
 }
 
 impl<'a> Dispatcher<'a> {
-    /// Checks hooks and captures against model and input, before anything is computed.
+    /// Checks hooks and captures against the model and all `layouts` that the run is to go through,
+    /// before anything is computed.
     pub fn new(
         config: &'a Config,
-        segments: &'a Segments,
-        registry: &'a dyn HookRegistry,
-        to_capture: &BTreeSet<Site>,
+        layouts: &[Segments],
+        intent: Intent<'a>,
         (kind, device): (Kind, Device),
     ) -> Result<Self> {
-        for layer in registry.layers() {
-            config.check_layer(layer)?;
-        }
-        let mut captured = SiteSet::new(config.n_layers);
-        for &site in to_capture {
-            site.check(config)?;
-            captured.insert(site);
-        }
-        let skipped = |site: Site| {
-            site.layer().is_some_and(|layer| registry.skips(layer)) && !site.is_block_end()
-        };
-        if let Some(site) = to_capture.iter().find(|&&site| skipped(site)) {
-            return Err(Error::InSkippedBlock { site: site.to_string() });
-        }
+        let Intent { registries, captures, way, check_finite } = intent;
+        let preflight = Preflight { config, layouts, way, kind, device };
+        preflight.check_hooks(registries)?;
+        preflight.check_captures(&captures, registries)?;
+
         let mut edited = SiteSet::new(config.n_layers);
         let mut ledger = Ledger::default();
-        for layer in (0..config.n_layers).map(Some).chain([None]) {
-            let hooks = hooks_in(registry, layer);
-            for hook in hooks {
-                hook.site().check(config)?;
-                if skipped(hook.site()) {
-                    return Err(Error::InSkippedBlock { site: hook.site().to_string() });
-                }
-                hook.selected().check_sequences(segments.n_sequences())?;
-                for group in &segments.groups {
-                    check_edit(hook, config, group, kind, device)?;
-                }
-                edited.insert(hook.site());
+        for (sequence, registry) in registries.iter() {
+            for layer in (0..config.n_layers).map(Some).chain([None]) {
+                let hooks = hooks_in(registry, layer);
+                hooks.iter().for_each(|hook| edited.insert(hook.site()));
+                ledger.open(sequence, layer, hooks);
             }
-            ledger.open(layer, hooks);
         }
-        for layer in 0..config.n_layers {
-            check_forks(layer, |site| edited.contains(site))?;
-        }
-        let activations = Activations::new(segments.clone());
+        let mut captured = SiteSet::new(config.n_layers);
+        captures.iter().for_each(|spec| captured.insert(spec.site));
+        let n_sequences = layouts.first().map_or(0, Segments::n_sequences);
         Ok(Self {
             config,
-            segments,
-            registry,
+            registries,
+            way,
             edited,
             captured,
-            check_finite: false,
-            tracked: None,
+            check_finite,
+            tracking: None,
             ledger,
-            activations,
+            activations: Activations::new(captures, n_sequences),
+            work: Work::default(),
         })
     }
 
-    /// Looks for NaN and infinities at every site that is visited.
-    pub fn check_finite(&mut self) {
-        self.check_finite = true;
-    }
-
-    /// Whether block `layer` is left out.
-    pub fn skips(&self, layer: usize) -> bool {
-        self.registry.skips(layer)
+    /// Whether block `layer` is left out for a sequence.
+    pub fn skips(&self, layer: usize, sequence: usize) -> bool {
+        self.registries.of(sequence).skips(layer)
     }
 
     /// Keeps what gradients with respect to the captured sites need.
@@ -102,13 +106,13 @@ impl<'a> Dispatcher<'a> {
         for layer in 0..self.config.n_layers {
             check_forks(layer, |site| self.wants(site))?;
         }
-        self.tracked = Some(Vec::new());
+        self.tracking = Some(Tracking::default());
         Ok(())
     }
 
     /// Whether gradients are asked for.
     pub fn tracks(&self) -> bool {
-        self.tracked.is_some()
+        self.tracking.is_some()
     }
 
     /// Whether the model must go on with what leaves `site`, rather than by its fused path.
@@ -116,9 +120,15 @@ impl<'a> Dispatcher<'a> {
         self.edited.contains(site) || (self.tracks() && self.captured.contains(site))
     }
 
-    /// Whether `site` is edited or captured.
+    /// Whether the model must go on with what leaves one of `sites` for a sequence.
+    pub fn edits_for(&self, sites: &[Site], sequence: usize) -> bool {
+        let registry = self.registries.of(sequence);
+        sites.iter().any(|&site| self.edits(site) && (self.tracks() || has_hook(registry, site)))
+    }
+
+    /// Whether the model must show what is at `site`.
     pub fn wants(&self, site: Site) -> bool {
-        self.edited.contains(site) || self.captured.contains(site)
+        self.edited.contains(site) || self.captured.contains(site) || self.way.until == Some(site)
     }
 
     /// Whether a visit to `site` does anything.
@@ -126,168 +136,176 @@ impl<'a> Dispatcher<'a> {
         self.wants(site) || self.check_finite
     }
 
+    /// What the model has computed, for it to add to.
+    pub fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
     /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
-    pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor> {
+    pub fn visit(
+        &mut self,
+        site: Site,
+        state: Tensor,
+        segments: &Segments,
+    ) -> Result<Tensor, Halt> {
         if !self.looks_at(site) {
             return Ok(state);
         }
-        let segments = self.segments;
         let mut groups = Vec::with_capacity(segments.groups.len());
-        for (number, group) in segments.groups.iter().enumerate() {
-            groups.push(self.pass(site, number, group.stacked(&state)?)?);
+        for group in &segments.groups {
+            groups.push(self.pass(site, group, group.stacked(&state)?)?);
         }
         let state = if self.edits(site) { segment::flatten(groups)? } else { state };
-        self.keep_track(site, state)
+        let state = self.keep_track(site, state, &segments.groups)?;
+        self.go_on_after(site, state)
     }
 
-    /// Passes the `[batch, …]` tensor of one group through the hooks due at `site`. Groups are to be
-    /// visited in their order.
-    pub fn visit_group(&mut self, site: Site, group: usize, state: Tensor) -> Result<Tensor> {
+    /// Passes the `[batch, …]` tensor of the `number`-th group of `segments` through the hooks due at
+    /// `site`. Groups are to be visited in their order.
+    pub fn visit_group(
+        &mut self,
+        site: Site,
+        state: Tensor,
+        segments: &Segments,
+        number: usize,
+    ) -> Result<Tensor, Halt> {
+        let group = &segments.groups[number];
         let state = self.pass(site, group, state)?;
-        self.keep_track(site, state)
+        let state = self.keep_track(site, state, std::slice::from_ref(group))?;
+        if number + 1 < segments.groups.len() {
+            return Ok(state);
+        }
+        self.go_on_after(site, state)
     }
 
-    fn keep_track(&mut self, site: Site, mut state: Tensor) -> Result<Tensor> {
-        if let Some(tracked) = &mut self.tracked
-            && self.captured.contains(site)
-        {
-            if !state.requires_grad() {
-                // A constant took its place: the logits depend on that from here on.
-                state = state.f_detach()?.f_set_requires_grad(true)?;
-            }
-            tracked.push((site, state.shallow_clone()));
+    fn go_on_after(&self, site: Site, state: Tensor) -> Result<Tensor, Halt> {
+        if self.way.until == Some(site) {
+            return Err(Halt::Stopped);
         }
         Ok(state)
     }
 
+    fn keep_track(&mut self, site: Site, state: Tensor, groups: &[SegmentGroup]) -> Result<Tensor> {
+        match &mut self.tracking {
+            Some(tracking) if self.captured.contains(site) => tracking.keep(site, state, groups),
+            _ => Ok(state),
+        }
+    }
+
     /// Lets the hooks due at `site` edit the tensor of one group, and captures it.
-    fn pass(&mut self, site: Site, group: usize, mut state: Tensor) -> Result<Tensor> {
-        if self.edits(site) {
-            for (index, hook) in hooks_in(self.registry, site.layer()).iter().enumerate() {
-                if hook.site() == site {
-                    state = self.fire(index, hook, group, state)?;
-                }
-            }
+    fn pass(&mut self, site: Site, group: &SegmentGroup, mut state: Tensor) -> Result<Tensor> {
+        let is_captured = self.captured.contains(site);
+        if is_captured {
+            self.activations.keep(site, true, group, &state.f_detach()?)?;
+        }
+        if self.edited.contains(site) {
+            state = self.edit(site, group, state)?;
         }
         if self.check_finite {
-            check_finite(site, &self.segments.groups[group], &state)?;
+            check_finite(site, group, &state)?;
         }
-        if self.captured.contains(site) {
-            // Nothing in a forward pass writes in place, so sharing the memory is safe.
-            self.activations.push(site, state.f_detach()?);
+        if is_captured {
+            self.activations.keep(site, false, group, &state.f_detach()?)?;
         }
         Ok(state)
     }
 
     /// Closes the books.
-    pub fn finish(self) -> Result<(Ledger, Activations)> {
+    pub fn finish(self) -> Result<(Ledger, Activations, Work)> {
         self.ledger.check()?;
-        Ok((self.ledger, self.activations))
+        Ok((self.ledger, self.activations, self.work))
     }
 
     /// The gradients of `scalar` with respect to the captured sites; zero where it does not depend on
     /// one.
-    pub fn gradients(&mut self, scalar: &Tensor) -> Result<Activations> {
-        let mut gradients = Activations::new(self.segments.clone());
-        let tracked = self.tracked.take().unwrap_or_default();
-        let states: Vec<&Tensor> = tracked.iter().map(|(_, state)| state).collect();
-        // libtorch crashes on a scalar that depends on nothing.
-        let found = if scalar.requires_grad() && !states.is_empty() {
-            Tensor::f_run_backward(&[scalar], &states, false, false)?
-        } else {
-            states.iter().map(|state| state.f_zeros_like()).collect::<Result<_, _>>()?
-        };
-        for ((site, state), gradient) in tracked.iter().zip(found) {
-            let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
-            if site.axes() == Axes::Attention {
-                gradients.push(*site, gradient);
-            } else {
-                for group in &self.segments.groups {
-                    gradients.push(*site, group.stacked(&gradient)?);
-                }
-            }
-        }
-        Ok(gradients)
+    pub fn gradients(&mut self, scalar: &Tensor, n_sequences: usize) -> Result<Activations> {
+        self.tracking.take().unwrap_or_default().gradients(scalar, n_sequences)
     }
 
-    /// Lets one hook edit its part of a group's tensor.
-    fn fire(&mut self, index: usize, hook: &Hook, group: usize, state: Tensor) -> Result<Tensor> {
-        let group = &self.segments.groups[group];
-        let Some(chosen) = hook.selected().within(self.config, group)? else {
+    /// Lets the registries of a group's sequences edit its tensor.
+    fn edit(&mut self, site: Site, group: &SegmentGroup, state: Tensor) -> Result<Tensor> {
+        let each = match self.registries {
+            Registries::Shared(registry) => return self.apply(registry, None, site, group, state),
+            Registries::Each(each) => each,
+        };
+        if !group.sequences.iter().any(|&sequence| has_hook(each[sequence], site)) {
             return Ok(state);
-        };
-        let part = chosen.part(hook.site());
-        if chosen.indices.iter().all(Option::is_none) {
-            return self.edit(index, hook, &state, &part);
         }
-        let indices = outer_indices(&chosen.indices, &state)?;
-        let edited = self.edit(index, hook, &state.f_index(&indices)?, &part)?;
-        Ok(state.f_index_put(&indices, &edited, false)?)
+        // Each sequence by itself and all of them joined once: an edit in place of a row would copy
+        // the whole group for every registry.
+        let mut rows = Vec::with_capacity(group.sequences.len());
+        for (member, &sequence) in group.sequences.iter().enumerate() {
+            let row = state.f_narrow(0, member as i64, 1)?;
+            let alone = group.alone(member);
+            rows.push(self.apply(each[sequence], Some(sequence), site, &alone, row)?);
+        }
+        Ok(Tensor::f_cat(&rows, 0)?)
     }
 
-    fn edit(
+    /// Lets the hooks that a registry has at `site` edit the tensor of a group.
+    fn apply(
         &mut self,
-        index: usize,
-        hook: &Hook,
-        selected: &Tensor,
-        part: &Part<'_>,
+        registry: &dyn HookRegistry,
+        sequence: Option<usize>,
+        site: Site,
+        group: &SegmentGroup,
+        mut state: Tensor,
     ) -> Result<Tensor> {
-        let failed = |source| Error::EditFailed {
+        for (index, hook) in hooks_in(registry, site.layer()).iter().enumerate() {
+            if hook.site() != site {
+                continue;
+            }
+            let Some(chosen) = hook.selected().within(self.config, group)? else { continue };
+            let part = chosen.part(site);
+            let mut book = |elements, change_l2| {
+                self.ledger.book(sequence, site.layer(), index, elements, change_l2);
+            };
+            state = if chosen.indices.iter().all(Option::is_none) {
+                fire(hook, &state, &part, &mut book)?
+            } else {
+                let indices = outer_indices(&chosen.indices, &state)?;
+                let edited = fire(hook, &state.f_index(&indices)?, &part, &mut book)?;
+                state.f_index_put(&indices, &edited, false)?
+            };
+        }
+        Ok(state)
+    }
+}
+
+/// Lets one hook edit what it selects.
+fn fire(
+    hook: &Hook,
+    selected: &Tensor,
+    part: &Part<'_>,
+    book: &mut impl FnMut(usize, f64),
+) -> Result<Tensor> {
+    let failed = |source| Error::EditFailed {
+        hook: format!("{:?}", hook.edit()),
+        site: hook.site().to_string(),
+        source: Box::new(source),
+    };
+    let edited = hook.edit().apply(selected, part).map_err(failed)?;
+    let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
+    if given != returned {
+        return Err(Error::EditResult {
             hook: format!("{:?}", hook.edit()),
             site: hook.site().to_string(),
-            source: Box::new(source),
-        };
-        let edited = hook.edit().apply(selected, part).map_err(failed)?;
-        let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
-        if given != returned {
-            return Err(Error::EditResult {
-                hook: format!("{:?}", hook.edit()),
-                site: hook.site().to_string(),
-                given: given.to_string(),
-                returned: returned.to_string(),
-            });
-        }
-        let mut change = edited.f_sub(selected)?;
-        if is_scores(hook.site()) {
-            // Where the causal mask holds, negative infinity minus itself is no change.
-            change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
-        }
-        let change_l2 = change.f_norm_scalaropt_dtype(2, Kind::Double)?.f_double_value(&[])?;
-        self.ledger.book(hook.site().layer(), index, selected.numel(), change_l2);
-        Ok(edited)
+            given: given.to_string(),
+            returned: returned.to_string(),
+        });
     }
-}
-
-fn hooks_in(registry: &dyn HookRegistry, layer: Option<usize>) -> &[Hook] {
-    layer.map_or_else(|| registry.hooks_outside_blocks(), |layer| registry.hooks(layer))
-}
-
-/// Checks a selection and its edit against the sequences of one group.
-fn check_edit(
-    hook: &Hook,
-    config: &Config,
-    group: &SegmentGroup,
-    kind: Kind,
-    device: Device,
-) -> Result<()> {
-    let Some(chosen) = hook.selected().within(config, group)? else { return Ok(()) };
-    let part = chosen.part(hook.site());
-    hook.edit().check(&TensorForm { size: part.size(), kind, device }, &part)
-}
-
-/// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
-/// what reads the fork, and that must not pass in silence.
-fn check_forks(layer: usize, edited: impl Fn(Site) -> bool) -> Result<()> {
-    let forks =
-        [Site::attn_in(layer), Site::q_input(layer), Site::k_input(layer), Site::v_input(layer)];
-    let norm = [Site::ln1_scale(layer), Site::ln1_normalized(layer)];
-    let edited = |site: &&Site| edited(**site);
-    match (forks.iter().find(edited), norm.iter().find(edited)) {
-        (Some(fork), Some(norm)) => {
-            Err(Error::ForkAndNorm { fork: fork.to_string(), norm: norm.to_string() })
-        }
-        _ => Ok(()),
+    let mut change = edited.f_sub(selected)?;
+    if is_scores(hook.site()) {
+        // Where the causal mask holds, negative infinity minus itself is no change.
+        change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
     }
+    let change_l2 = change.f_norm_scalaropt_dtype(2, Kind::Double)?.f_double_value(&[])?;
+    book(selected.numel(), change_l2);
+    Ok(edited)
+}
+
+fn has_hook(registry: &dyn HookRegistry, site: Site) -> bool {
+    hooks_in(registry, site.layer()).iter().any(|hook| hook.site() == site)
 }
 
 /// Names the first element of a group's tensor that is NaN or infinite.
@@ -301,8 +319,8 @@ fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> 
         return Ok(());
     }
     let index = |axis| -> Result<usize> { Ok(bad.f_int64_value(&[0, axis])? as usize) };
-    let position = if site.axes() == Axes::Attention { index(2)? } else { index(1)? };
-    let sequence = group.sequences[index(0)?];
+    let row = if site.axes() == Axes::Attention { index(2)? } else { index(1)? };
+    let (sequence, position) = (group.sequences[index(0)?], group.span.start + row);
     Err(Error::NonFiniteAt { site: site.to_string(), sequence, position })
 }
 
@@ -326,29 +344,4 @@ fn outer_indices(indices: &[Option<Vec<usize>>], state: &Tensor) -> Result<Vec<O
             Ok(Some(along.f_view(&shape[..])?))
         })
         .collect()
-}
-
-/// Sites as bits, so that asking at every site of every block costs nothing.
-struct SiteSet {
-    /// One word per layer, and a last one for the sites outside the blocks.
-    words: Vec<u32>,
-}
-
-impl SiteSet {
-    fn new(n_layers: usize) -> Self {
-        Self { words: vec![0; n_layers + 1] }
-    }
-
-    fn insert(&mut self, site: Site) {
-        let word = self.word_of(site);
-        self.words[word] |= 1 << site.number_in_layer();
-    }
-
-    fn contains(&self, site: Site) -> bool {
-        self.words[self.word_of(site)] & (1 << site.number_in_layer()) != 0
-    }
-
-    fn word_of(&self, site: Site) -> usize {
-        site.layer().unwrap_or(self.words.len() - 1)
-    }
 }

@@ -11,6 +11,8 @@ pub struct LedgerEntry {
     pub hook: String,
     /// Where it stood.
     pub site: Site,
+    /// The sequence whose registry it is from; `None` if all share one.
+    pub sequence: Option<usize>,
     /// How often it fired: once for each group of sequences of equal length.
     pub fired: usize,
     /// How many elements it was given.
@@ -21,23 +23,37 @@ pub struct LedgerEntry {
     layer: Option<usize>,
 }
 
-/// The accounts of all hooks of a run, in execution order.
+/// The accounts of all hooks of a run: registry by registry, in execution order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
     entries: Vec<LedgerEntry>,
+    /// The first account of each registry's layers; those outside the blocks come last.
+    first: Vec<Vec<usize>>,
 }
 
 impl Ledger {
-    /// One entry per hook, in execution order.
+    /// One entry per hook: registry by registry, in execution order.
     pub fn entries(&self) -> &[LedgerEntry] {
         &self.entries
     }
 
-    /// Opens accounts for the hooks that a registry answers for `layer`.
-    pub(super) fn open(&mut self, layer: Option<usize>, hooks: &[Hook]) {
+    /// Whether any hook changed anything at its site.
+    pub fn changed(&self) -> bool {
+        self.entries.iter().any(|entry| entry.change_l2 != 0.0)
+    }
+
+    /// Opens accounts for the hooks that a registry answers for `layer`. Registries come one after the
+    /// other, their layers in order, `None` last.
+    pub(super) fn open(&mut self, sequence: Option<usize>, layer: Option<usize>, hooks: &[Hook]) {
+        let registry = sequence.unwrap_or(0);
+        if self.first.len() <= registry {
+            self.first.resize_with(registry + 1, Vec::new);
+        }
+        self.first[registry].push(self.entries.len());
         self.entries.extend(hooks.iter().map(|hook| LedgerEntry {
             hook: format!("{:?}", hook.edit()),
             site: hook.site(),
+            sequence,
             fired: 0,
             elements: 0,
             change_l2: 0.0,
@@ -48,17 +64,18 @@ impl Ledger {
     /// Books one firing of the `index`-th hook of `layer`.
     pub(super) fn book(
         &mut self,
+        sequence: Option<usize>,
         layer: Option<usize>,
         index: usize,
         elements: usize,
         change_l2: f64,
     ) {
-        let mut of_layer = self.entries.iter_mut().filter(|entry| entry.layer == layer);
-        if let Some(entry) = of_layer.nth(index) {
-            entry.fired += 1;
-            entry.elements += elements;
-            entry.change_l2 = entry.change_l2.hypot(change_l2);
-        }
+        let layers = &self.first[sequence.unwrap_or(0)];
+        let first = layers[layer.unwrap_or(layers.len() - 1)];
+        let entry = &mut self.entries[first + index];
+        entry.fired += 1;
+        entry.elements += elements;
+        entry.change_l2 = entry.change_l2.hypot(change_l2);
     }
 
     /// Fails if a hook never fired.

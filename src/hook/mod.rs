@@ -2,19 +2,31 @@
 
 mod activations;
 pub mod at;
+mod capture;
 mod dispatch;
 mod edit;
+mod halt;
 mod ledger;
 mod positions;
+mod preflight;
 mod registry;
 mod selection;
 mod site;
+mod site_set;
+mod tracking;
+mod way;
 
 pub use activations::Activations;
 pub use at::At;
-pub(crate) use dispatch::Dispatcher;
+pub(crate) use capture::Spec;
+pub use capture::{Capture, Key, Moments, Norm, TopK, What, Whole};
+pub use dispatch::Work;
+pub(crate) use dispatch::{Dispatcher, Intent};
 pub use edit::{Edit, Hook, Part, TensorForm};
+pub(crate) use halt::Halt;
 pub use ledger::{Ledger, LedgerEntry};
 pub use positions::Positions;
+pub(crate) use registry::Registries;
 pub use registry::{HookRegistry, NoHooks};
 pub use site::{Axes, Site};
+pub(crate) use way::Way;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::segment::Extent;
 
 /// Which positions of a sequence, counted in tokens from 0.
 ///
@@ -22,6 +23,7 @@ enum Selection {
     All,
     Range(Range<usize>),
     List(Vec<usize>),
+    StartingAt(usize),
     FromEnd(usize),
 }
 
@@ -39,6 +41,11 @@ impl Positions {
     /// The positions of `range`.
     pub const fn range(range: Range<usize>) -> Self {
         Self(Selection::Range(range))
+    }
+
+    /// The positions from `start` on.
+    pub const fn starting_at(start: usize) -> Self {
+        Self(Selection::StartingAt(start))
     }
 
     /// Each of `indices`, in increasing order and once, however they are given.
@@ -65,17 +72,40 @@ impl Positions {
     /// # Errors
     /// [`Error::PositionOutOfRange`] if the selection is empty or reaches outside.
     pub fn indices(&self, len: usize, sequence: usize) -> Result<Vec<usize>> {
-        let indices: Vec<usize> = match &self.0 {
-            Selection::All => (0..len).collect(),
-            Selection::Range(range) if range.end <= len => range.clone().collect(),
-            Selection::List(list) if list.last().is_some_and(|&last| last < len) => list.clone(),
-            Selection::FromEnd(distance) if (1..=len).contains(distance) => vec![len - distance],
-            _ => Vec::new(),
+        self.within(0..len, Extent { end: len, limit: len }, sequence)
+    }
+
+    /// Those of the positions that lie in `span`. A selection that fits the sequence but not the span
+    /// gives none.
+    ///
+    /// # Errors
+    /// [`Error::PositionOutOfRange`] if the selection is empty or reaches outside the sequence.
+    pub(crate) fn within(
+        &self,
+        span: Range<usize>,
+        Extent { end, limit }: Extent,
+        sequence: usize,
+    ) -> Result<Vec<usize>> {
+        let all: Option<Vec<usize>> = match &self.0 {
+            Selection::All => return Ok(span.collect()),
+            Selection::Range(range) => (range.end <= limit).then(|| range.clone().collect()),
+            Selection::List(list) => {
+                list.last().is_some_and(|&last| last < limit).then(|| list.clone())
+            }
+            Selection::StartingAt(start) => Some((*start..limit).collect()),
+            Selection::FromEnd(distance) => {
+                (1..=end).contains(distance).then(|| vec![end - distance])
+            }
         };
-        if indices.is_empty() {
-            return Err(Error::PositionOutOfRange { given: self.to_string(), sequence, len });
+        match all {
+            Some(all) if !all.is_empty() => {
+                Ok(all.into_iter().filter(|position| span.contains(position)).collect())
+            }
+            _ => {
+                let given = self.to_string();
+                Err(Error::PositionOutOfRange { given, sequence, len: limit })
+            }
         }
-        Ok(indices)
     }
 
     /// Whether this is every position of every sequence.
@@ -91,6 +121,7 @@ impl fmt::Display for Positions {
             Selection::Range(range) if range.len() == 1 => write!(f, "{}", range.start),
             Selection::Range(range) => write!(f, "{}..{}", range.start, range.end),
             Selection::List(list) => write!(f, "{list:?}"),
+            Selection::StartingAt(start) => write!(f, "{start}.."),
             Selection::FromEnd(1) => f.write_str("last"),
             Selection::FromEnd(distance) => write!(f, "{distance} from the end"),
         }
@@ -111,6 +142,20 @@ mod tests {
         assert_eq!(of(Positions::last()), [5]);
         assert_eq!(of(Positions::from_end(2)), [4]);
         assert_eq!(of(Positions::from_end(6)), [0]);
+        assert_eq!(of(Positions::starting_at(4)), [4, 5]);
         assert!(Positions::from_end(7).indices(6, 0).is_err());
+        assert!(Positions::starting_at(6).indices(6, 0).is_err());
+    }
+
+    #[test]
+    fn a_segment_gets_its_share_of_a_selection_that_fits_the_sequence() {
+        let extent = Extent { end: 4, limit: 6 };
+        let share = |positions: Positions| positions.within(3..5, extent, 0).unwrap();
+        assert_eq!(share(Positions::all()), [3, 4]);
+        assert_eq!(share(Positions::several([0, 4, 5])), [4]);
+        assert_eq!(share(Positions::last()), [3]);
+        assert_eq!(share(Positions::starting_at(4)), [4]);
+        assert!(share(Positions::at(1)).is_empty());
+        assert!(Positions::at(6).within(3..5, extent, 0).is_err());
     }
 }

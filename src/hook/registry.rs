@@ -53,3 +53,37 @@ impl HookRegistry for NoHooks {
         Vec::new()
     }
 }
+
+/// The registries of one run.
+#[derive(Clone, Copy)]
+pub(crate) enum Registries<'a> {
+    /// One for all sequences.
+    Shared(&'a dyn HookRegistry),
+    /// One for each sequence, to which it is the only one.
+    Each(&'a [&'a dyn HookRegistry]),
+}
+
+impl<'a> Registries<'a> {
+    /// The registries, and the sequence to which each belongs if it is not shared.
+    pub fn iter(self) -> impl Iterator<Item = (Option<usize>, &'a dyn HookRegistry)> {
+        let (shared, each): (_, &[_]) = match self {
+            Registries::Shared(registry) => (Some((None, registry)), &[]),
+            Registries::Each(registries) => (None, registries),
+        };
+        let each = each.iter().enumerate().map(|(sequence, &registry)| (Some(sequence), registry));
+        shared.into_iter().chain(each)
+    }
+
+    /// The registry of one sequence.
+    pub fn of(self, sequence: usize) -> &'a dyn HookRegistry {
+        match self {
+            Registries::Shared(registry) => registry,
+            Registries::Each(registries) => registries[sequence],
+        }
+    }
+}
+
+/// The hooks due in a block, or outside the blocks.
+pub(super) fn hooks_in(registry: &dyn HookRegistry, layer: Option<usize>) -> &[Hook] {
+    layer.map_or_else(|| registry.hooks_outside_blocks(), |layer| registry.hooks(layer))
+}

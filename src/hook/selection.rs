@@ -57,22 +57,29 @@ impl Selected {
         let Some(&first) = rows.first() else { return Ok(None) };
 
         let sequence = group.sequences[first];
-        let positions = self.positions.indices(group.len, sequence)?;
-        let (name, width) = self.last_axis_of(config);
+        let positions = self.positions.within(group.span.clone(), group.extent, sequence)?;
+        let whole_pos = positions.len() == group.len();
+        let (name, width) = (axes.last(), axes.width(config));
         let (last_axis, whole_last_axis) = if axes == Axes::Attention {
-            (self.keys.indices(group.len, sequence)?, self.keys.is_all())
+            let keys = self.keys.within(0..group.span.end, group.extent, sequence)?;
+            let whole = keys.len() == group.span.end;
+            (keys, whole)
         } else {
-            (self.along(name, &self.last_axis, width)?, self.last_axis.is_none())
+            (Self::along(name, &self.last_axis, width)?, self.last_axis.is_none())
         };
+        if positions.is_empty() || last_axis.is_empty() {
+            return Ok(None);
+        }
         let heads = if axes.have_heads() {
-            self.along("head", &self.heads, config.n_heads)?
+            Self::along("head", &self.heads, config.n_heads)?
         } else {
             Vec::new()
         };
 
         let narrowed = |whole: bool, indices: &[usize]| (!whole).then(|| indices.to_vec());
         let on_batch = narrowed(self.sequences.is_none(), &rows);
-        let on_pos = narrowed(self.positions.is_all(), &positions);
+        let within_span: Vec<usize> = positions.iter().map(|pos| pos - group.span.start).collect();
+        let on_pos = narrowed(whole_pos, &within_span);
         let on_heads = narrowed(self.heads.is_none(), &heads);
         let on_last = narrowed(whole_last_axis, &last_axis);
         let indices = match axes {
@@ -92,33 +99,15 @@ impl Selected {
 
     /// Checks that the batch has the selected sequences.
     pub fn check_sequences(&self, len: usize) -> Result<()> {
-        self.along("sequence", &self.sequences, len).map(drop)
-    }
-
-    /// What the last axis counts, and how long it is; of attention it is that of the keys.
-    fn last_axis_of(&self, config: &Config) -> (&'static str, usize) {
-        match self.site.axes() {
-            Axes::Residual | Axes::HeadResidual => ("channel", config.d_model),
-            Axes::HeadVector => ("channel", config.d_head),
-            Axes::Neurons => ("neuron", config.d_mlp),
-            Axes::Vocabulary => ("token", config.d_vocab),
-            Axes::PerPosition | Axes::Attention => ("channel", 1),
-        }
+        Self::along("sequence", &self.sequences, len).map(drop)
     }
 
     /// The indices along an axis of length `len`, checked.
-    fn along(
-        &self,
-        axis: &'static str,
-        chosen: &Option<Vec<usize>>,
-        len: usize,
-    ) -> Result<Vec<usize>> {
+    fn along(axis: &'static str, chosen: &Option<Vec<usize>>, len: usize) -> Result<Vec<usize>> {
         let Some(chosen) = chosen else { return Ok((0..len).collect()) };
         match chosen.last() {
-            None => Err(Error::EmptySelection { axis, site: self.site.to_string() }),
-            Some(&given) if given >= len => {
-                Err(Error::IndexOutOfRange { axis, given, len, site: self.site.to_string() })
-            }
+            None => Err(Error::EmptySelection { axis }),
+            Some(&given) if given >= len => Err(Error::IndexOutOfRange { axis, given, len }),
             Some(_) => Ok(chosen.clone()),
         }
     }

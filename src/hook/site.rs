@@ -58,6 +58,27 @@ impl Axes {
     pub(super) fn have_heads(self) -> bool {
         matches!(self, Axes::HeadResidual | Axes::HeadVector | Axes::Attention)
     }
+
+    /// What the last axis counts.
+    pub(super) fn last(self) -> &'static str {
+        match self {
+            Axes::Neurons => "neuron",
+            Axes::Vocabulary => "token",
+            Axes::Attention => "key",
+            _ => "channel",
+        }
+    }
+
+    /// The length of the last axis; of attention, whose keys are as many as the positions, 1.
+    pub(super) fn width(self, config: &Config) -> usize {
+        match self {
+            Axes::Residual | Axes::HeadResidual => config.d_model,
+            Axes::HeadVector => config.d_head,
+            Axes::Neurons => config.d_mlp,
+            Axes::Vocabulary => config.d_vocab,
+            Axes::PerPosition | Axes::Attention => 1,
+        }
+    }
 }
 
 impl fmt::Display for Axes {

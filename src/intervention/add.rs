@@ -29,8 +29,8 @@ impl Add {
 }
 
 impl Edit for Add {
-    fn check(&self, selected: &TensorForm, part: &Part<'_>) -> Result<()> {
-        self.vector.check("Add", selected, part)
+    fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        self.vector.check(selected)
     }
 
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {

@@ -30,8 +30,8 @@ impl Interpolate {
 }
 
 impl Edit for Interpolate {
-    fn check(&self, selected: &TensorForm, part: &Part<'_>) -> Result<()> {
-        self.target.check("Interpolate", selected, part)
+    fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        self.target.check(selected)
     }
 
     fn overwrites(&self) -> bool {

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::hook::{Part, TensorForm};
+use crate::hook::TensorForm;
 
 /// A tensor of an edit. Its axes are the last ones of what is selected; those that it lacks, or that
 /// have length 1, are repeated.
@@ -16,8 +16,8 @@ impl Overlay {
         Ok(Self(value.f_detach_copy()?))
     }
 
-    /// Checks that the tensor can be laid over `selected`; `edit` is only named in the error.
-    pub fn check(&self, edit: &'static str, selected: &TensorForm, part: &Part<'_>) -> Result<()> {
+    /// Checks that the tensor can be laid over `selected`.
+    pub fn check(&self, selected: &TensorForm) -> Result<()> {
         let own = TensorForm::of(&self.0)?;
         let mut from_last = own.size.iter().rev().zip(selected.size.iter().rev());
         let fits = own.size.len() <= selected.size.len()
@@ -25,12 +25,7 @@ impl Overlay {
         if fits && (own.kind, own.device) == (selected.kind, selected.device) {
             return Ok(());
         }
-        Err(Error::Replacement {
-            edit,
-            site: part.site.to_string(),
-            given: own.to_string(),
-            needed: selected.to_string(),
-        })
+        Err(Error::Replacement { given: own.to_string(), needed: selected.to_string() })
     }
 
     /// The tensor in the shape of `selected`.

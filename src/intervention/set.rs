@@ -29,8 +29,8 @@ impl Set {
 }
 
 impl Edit for Set {
-    fn check(&self, selected: &TensorForm, part: &Part<'_>) -> Result<()> {
-        self.value.check("Set", selected, part)
+    fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        self.value.check(selected)
     }
 
     fn overwrites(&self) -> bool {

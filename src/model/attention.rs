@@ -1,14 +1,15 @@
 //! Causal multi-head self-attention.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
+use super::pass::Pass;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::hook::{Dispatcher, Site};
-use crate::segment::{self, Segments};
+use crate::hook::{Halt, Site};
+use crate::segment::{self, SegmentGroup};
 
 /// `softmax(mask(q kᵀ · scale)) v` per head, the heads concatenated and projected (Vaswani et al.
 /// 2017), reading the residual stream through a layer norm.
@@ -42,28 +43,24 @@ impl Attention {
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(
-        &self,
-        residual: &Tensor,
-        segments: &Segments,
-        hooks: &mut Dispatcher<'_>,
-    ) -> Result<Tensor> {
+    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
         let sites = LayerNormSites {
             scale: Site::ln1_scale(layer),
             normalized: Site::ln1_normalized(layer),
         };
-        let x = self.norm.forward_hooked(residual, sites, hooks)?;
-        let qkv = self.fork(residual, self.project(&x)?, hooks)?;
-        let [q, k, v] = qkv;
+        let forks = self.forks(residual, pass)?;
+        let x = self.norm.forward_hooked(residual, sites, pass)?;
+        pass.hooks.work().attention_rows += pass.segments.rows;
+        let [q, k, v] = self.follow_forks(self.project(&x)?, forks, pass)?;
         let qkv = [
-            hooks.visit(Site::q(layer), q)?,
-            hooks.visit(Site::k(layer), k)?,
-            hooks.visit(Site::v(layer), v)?,
+            pass.visit(Site::q(layer), q)?,
+            pass.visit(Site::k(layer), k)?,
+            pass.visit(Site::v(layer), v)?,
         ];
-        let z = self.mix(&qkv, segments, hooks)?;
-        let z = hooks.visit(Site::z(layer), z)?;
-        self.add_up(&z, hooks)
+        let z = self.mix(&qkv, pass)?;
+        let z = pass.visit(Site::z(layer), z)?;
+        self.add_up(&z, pass)
     }
 
     /// Queries, keys and values of all heads: views of one product.
@@ -73,23 +70,48 @@ impl Attention {
         Ok([heads.f_select(1, 0)?, heads.f_select(1, 1)?, heads.f_select(1, 2)?])
     }
 
-    /// Replaces what heads compute from an edited fork of the residual.
-    fn fork(&self, residual: &Tensor, mut qkv: Qkv, hooks: &mut Dispatcher<'_>) -> Result<Qkv> {
-        let all = Site::attn_in(self.layer);
-        let each =
-            [Site::q_input(self.layer), Site::k_input(self.layer), Site::v_input(self.layer)];
-        if !hooks.wants(all) && !each.iter().any(|&site| hooks.wants(site)) {
-            return Ok(qkv);
+    /// What each head's queries, keys and values read, if anybody asks for it.
+    ///
+    /// # Shapes
+    /// - result: `[rows, head, d_model]` each
+    fn forks(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Option<Qkv>, Halt> {
+        let (all, each) = self.fork_sites();
+        if !pass.hooks.wants(all) && !each.iter().any(|&site| pass.hooks.wants(site)) {
+            return Ok(None);
         }
         let per_head = residual.f_unsqueeze(1)?.f_expand([-1, self.n_heads, -1], false)?;
-        let per_head = hooks.visit(all, per_head)?;
-        for (part, site) in each.into_iter().enumerate() {
-            let input = hooks.visit(site, per_head.shallow_clone())?;
-            if hooks.edits(all) || hooks.edits(site) {
-                qkv[part] = self.project_per_head(part as i64, &self.norm.forward(&input)?)?;
+        let per_head = pass.visit(all, per_head)?;
+        let [q, k, v] = each;
+        Ok(Some([
+            pass.visit(q, per_head.shallow_clone())?,
+            pass.visit(k, per_head.shallow_clone())?,
+            pass.visit(v, per_head)?,
+        ]))
+    }
+
+    /// Replaces what heads compute by what they compute from the forks, for the sequences that edit
+    /// them.
+    fn follow_forks(&self, mut qkv: Qkv, forks: Option<Qkv>, pass: &Pass<'_, '_>) -> Result<Qkv> {
+        let (all, each) = self.fork_sites();
+        let Some(forks) = forks else { return Ok(qkv) };
+        for (part, (fork, site)) in forks.iter().zip(each).enumerate() {
+            let edits = |sequence| pass.hooks.edits_for(&[all, site], sequence);
+            let (following, rows) = pass.segments.only(edits);
+            if following.rows == 0 {
+                continue;
             }
+            let rows = Tensor::f_from_slice(&rows)?.f_to_device(fork.device())?;
+            let fork = fork.f_index_select(0, &rows)?;
+            let projected = self.project_per_head(part as i64, &self.norm.forward(&fork)?)?;
+            qkv[part] = qkv[part].f_index_copy(0, &rows, &projected)?;
         }
         Ok(qkv)
+    }
+
+    fn fork_sites(&self) -> (Site, [Site; 3]) {
+        let each =
+            [Site::q_input(self.layer), Site::k_input(self.layer), Site::v_input(self.layer)];
+        (Site::attn_in(self.layer), each)
     }
 
     /// Queries (part 0), keys (1) or values (2) when each head reads an input of its own.
@@ -111,29 +133,34 @@ impl Attention {
     ///
     /// # Shapes
     /// - result: `[rows, head, d_head]`
-    fn mix(&self, qkv: &Qkv, segments: &Segments, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+    fn mix(&self, qkv: &Qkv, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+        let segments = pass.segments;
         let mut mixed = Vec::with_capacity(segments.groups.len());
         for (number, group) in segments.groups.iter().enumerate() {
             // [batch, head, pos, d_head], views all of them.
             let part =
                 |part: &Tensor| -> Result<Tensor> { Ok(group.stacked(part)?.f_transpose(1, 2)?) };
             let [q, k, v] = [part(&qkv[0])?, part(&qkv[1])?, part(&qkv[2])?];
-            let z = match self.edited_pattern(&q, &k, number, hooks)? {
+            let (k, v) = match &mut pass.cache {
+                Some(cache) => cache.extend(self.layer, group, k, v)?,
+                None => (k, v),
+            };
+            let z = match self.edited_pattern(&q, &k, number, pass)? {
                 Some(pattern) => pattern.f_matmul(&v)?,
-                None => Tensor::f_scaled_dot_product_attention(
-                    &q,
-                    &k,
-                    &v,
-                    None::<&Tensor>,
-                    0.0,
-                    true,
-                    self.scale,
-                    false,
-                )?,
+                None => {
+                    // Without a past the fused mask fits; the last position alone needs none.
+                    let is_whole = group.span.start == 0;
+                    let mask = (!is_whole && group.len() > 1)
+                        .then(|| Ok::<_, Error>(future(group, q.device())?.f_logical_not()?))
+                        .transpose()?;
+                    Tensor::f_scaled_dot_product_attention(
+                        &q, &k, &v, mask, 0.0, is_whole, self.scale, false,
+                    )?
+                }
             };
             mixed.push(z.f_transpose(1, 2)?);
         }
-        segment::flatten(mixed)
+        Ok(segment::flatten(mixed)?)
     }
 
     /// The attention pattern of one group, past its sites; `None` unless a hook edits it, so that
@@ -146,26 +173,26 @@ impl Attention {
         &self,
         q: &Tensor,
         k: &Tensor,
-        group: usize,
-        hooks: &mut Dispatcher<'_>,
-    ) -> Result<Option<Tensor>> {
+        number: usize,
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Option<Tensor>, Halt> {
         let (scores_site, pattern_site) =
             (Site::attn_scores(self.layer), Site::pattern(self.layer));
+        let (segments, hooks) = (pass.segments, &mut *pass.hooks);
         if !hooks.wants(scores_site) && !hooks.wants(pattern_site) {
             return Ok(None);
         }
-        let len = q.size()[2];
-        let future = Tensor::f_ones([len, len], (Kind::Bool, q.device()))?.f_triu(1)?;
+        let future = future(&segments.groups[number], q.device())?;
         let mask = |scores: &Tensor| scores.f_masked_fill(&future, f64::NEG_INFINITY);
         let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul_scalar(self.scale)?;
-        let scores = hooks.visit_group(scores_site, group, mask(&scores)?)?;
+        let scores = hooks.visit_group(scores_site, mask(&scores)?, segments, number)?;
         // An edit may scale the masked scores along; no edit lifts the mask.
         let scores = mask(&scores)?;
         if hooks.edits(scores_site) {
-            check_keys(&scores, scores_site)?;
+            check_keys(&scores, &segments.groups[number], scores_site)?;
         }
         let pattern = scores.f_softmax(-1, None::<Kind>)?;
-        let pattern = hooks.visit_group(pattern_site, group, pattern)?;
+        let pattern = hooks.visit_group(pattern_site, pattern, segments, number)?;
         let edited = hooks.edits(scores_site) || hooks.edits(pattern_site);
         Ok(edited.then_some(pattern))
     }
@@ -175,30 +202,38 @@ impl Attention {
     /// # Shapes
     /// - z: `[rows, head, d_head]`
     /// - result: `[rows, d_model]`
-    fn add_up(&self, z: &Tensor, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+    fn add_up(&self, z: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let site = Site::result(self.layer);
-        if hooks.wants(site) {
+        if pass.hooks.wants(site) {
             let weight = self.output.weight.f_view([self.n_heads, self.d_head, -1])?;
             let result = z.f_permute([1, 0, 2])?.f_matmul(&weight)?.f_permute([1, 0, 2])?;
-            let result = hooks.visit(site, result)?;
-            if hooks.edits(site) {
+            let result = pass.visit(site, result)?;
+            if pass.hooks.edits(site) {
                 let summed = result.f_sum_dim_intlist(1, false, None::<Kind>)?;
                 return Ok(summed.f_add(&self.output.bias)?);
             }
         }
-        self.output.forward(&z.f_flatten(1, 2)?)
+        Ok(self.output.forward(&z.f_flatten(1, 2)?)?)
     }
+}
+
+/// Where a key is later than its query, `[query_pos, key_pos]`.
+fn future(group: &SegmentGroup, device: Device) -> Result<Tensor> {
+    let [queries, keys] = [group.len() as i64, group.span.end as i64];
+    let all = Tensor::f_ones([queries, keys], (Kind::Bool, device))?;
+    Ok(all.f_triu(group.span.start as i64 + 1)?)
 }
 
 /// Checks that every query may attend to some key.
 ///
 /// # Shapes
 /// - scores: `[batch, head, query_pos, key_pos]`
-fn check_keys(scores: &Tensor, site: Site) -> Result<()> {
+fn check_keys(scores: &Tensor, group: &SegmentGroup, site: Site) -> Result<()> {
     let without = scores.f_isneginf()?.f_all_dim(-1, false)?.f_nonzero()?;
     if without.size()[0] == 0 {
         return Ok(());
     }
     let index = |axis| -> Result<usize> { Ok(without.f_int64_value(&[0, axis])? as usize) };
-    Err(Error::NoKeyLeft { site: site.to_string(), head: index(1)?, query: index(2)? })
+    let (head, query) = (index(1)?, group.span.start + index(2)?);
+    Err(Error::NoKeyLeft { site: site.to_string(), head, query })
 }

@@ -5,10 +5,10 @@ use tch::Tensor;
 use super::Loader;
 use super::attention::Attention;
 use super::mlp::Mlp;
+use super::pass::Pass;
 use crate::config::Config;
 use crate::error::Result;
-use crate::hook::{Dispatcher, Site};
-use crate::segment::Segments;
+use crate::hook::{Halt, Site};
 
 /// Attention and MLP, each reading the residual stream and adding to it.
 #[derive(Debug)]
@@ -27,22 +27,31 @@ impl Block {
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(
-        &self,
-        residual: Tensor,
-        segments: &Segments,
-        hooks: &mut Dispatcher<'_>,
-    ) -> Result<Tensor> {
+    pub fn forward(&self, residual: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
-        let resid_pre = hooks.visit(Site::resid_pre(layer), residual)?;
-        if hooks.skips(layer) {
-            return hooks.visit(Site::resid_post(layer), resid_pre);
-        }
-        let attn_out = self.attention.forward(&resid_pre, segments, hooks)?;
-        let attn_out = hooks.visit(Site::attn_out(layer), attn_out)?;
-        let resid_mid = hooks.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;
-        let mlp_out = self.mlp.forward(&resid_mid, hooks)?;
-        let mlp_out = hooks.visit(Site::mlp_out(layer), mlp_out)?;
-        hooks.visit(Site::resid_post(layer), resid_mid.f_add(&mlp_out)?)
+        let resid_pre = pass.visit(Site::resid_pre(layer), residual)?;
+        let skipped = |pass: &Pass<'_, '_>, sequence| pass.hooks.skips(layer, sequence);
+        let (segments, rows) = pass.segments.only(|sequence| !skipped(pass, sequence));
+        let resid_post = if segments.rows == 0 {
+            resid_pre
+        } else if segments.rows == pass.segments.rows {
+            self.compute(&resid_pre, pass)?
+        } else {
+            let rows = Tensor::f_from_slice(&rows)?.f_to_device(resid_pre.device())?;
+            let computed = resid_pre.f_index_select(0, &rows)?;
+            let computed = self.compute(&computed, &mut pass.over(&segments))?;
+            resid_pre.f_index_copy(0, &rows, &computed)?
+        };
+        pass.visit(Site::resid_post(layer), resid_post)
+    }
+
+    fn compute(&self, resid_pre: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+        let layer = self.layer;
+        let attn_out = self.attention.forward(resid_pre, pass)?;
+        let attn_out = pass.visit(Site::attn_out(layer), attn_out)?;
+        let resid_mid = pass.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;
+        let mlp_out = self.mlp.forward(&resid_mid, pass)?;
+        let mlp_out = pass.visit(Site::mlp_out(layer), mlp_out)?;
+        Ok(resid_mid.f_add(&mlp_out)?)
     }
 }

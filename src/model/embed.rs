@@ -3,10 +3,9 @@
 use tch::Tensor;
 
 use super::Loader;
-use crate::batch::Batch;
+use super::pass::Pass;
 use crate::error::Result;
-use crate::hook::{Dispatcher, Site};
-use crate::segment::Segments;
+use crate::hook::{Halt, Site};
 
 /// `x_p = W_E[token_p] + W_pos[p]`.
 #[derive(Debug)]
@@ -25,20 +24,16 @@ impl Embed {
         &self.tokens
     }
 
+    /// The rows of the tokens that the segments carry, out of all tokens of each sequence.
+    ///
     /// # Shapes
     /// - result: `[rows, d_model]`
-    pub fn forward(
-        &self,
-        batch: &Batch,
-        segments: &Segments,
-        hooks: &mut Dispatcher<'_>,
-    ) -> Result<Tensor> {
-        let mut tokens = Vec::with_capacity(segments.rows);
-        let mut positions = Vec::with_capacity(segments.rows);
-        for sequence in segments.sequences_by_row() {
-            let ids = &batch.sequences()[sequence];
-            tokens.extend(ids.iter().map(|&id| i64::from(id)));
-            positions.extend(0..ids.len() as i64);
+    pub fn forward(&self, sequences: &[Vec<u32>], pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+        let mut tokens = Vec::with_capacity(pass.segments.rows);
+        let mut positions = Vec::with_capacity(pass.segments.rows);
+        for (sequence, span, _) in pass.segments.by_row() {
+            tokens.extend(sequences[sequence][span.clone()].iter().map(|&id| i64::from(id)));
+            positions.extend(span.clone().map(|position| position as i64));
         }
         let row_of = |table: &Tensor, indices: &[i64]| -> Result<Tensor> {
             let indices = Tensor::f_from_slice(indices)?.f_to_device(table.device())?;
@@ -48,11 +43,11 @@ impl Embed {
             (row_of(&self.tokens, &tokens)?, row_of(&self.positions, &positions)?);
         // All that follows depends on these two, and no weight needs a gradient.
         let [embed, pos_embed] = [
-            embed.f_set_requires_grad(hooks.tracks())?,
-            pos_embed.f_set_requires_grad(hooks.tracks())?,
+            embed.f_set_requires_grad(pass.hooks.tracks())?,
+            pos_embed.f_set_requires_grad(pass.hooks.tracks())?,
         ];
-        let embed = hooks.visit(Site::embed(), embed)?;
-        let pos_embed = hooks.visit(Site::pos_embed(), pos_embed)?;
+        let embed = pass.visit(Site::embed(), embed)?;
+        let pos_embed = pass.visit(Site::pos_embed(), pos_embed)?;
         Ok(embed.f_add(&pos_embed)?)
     }
 }

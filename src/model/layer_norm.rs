@@ -3,9 +3,10 @@
 use tch::{Kind, Tensor};
 
 use super::Loader;
+use super::pass::Pass;
 use crate::config::Config;
 use crate::error::Result;
-use crate::hook::{Dispatcher, Site};
+use crate::hook::{Halt, Site};
 
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
@@ -48,21 +49,21 @@ impl LayerNorm {
         &self,
         x: &Tensor,
         sites: LayerNormSites,
-        hooks: &mut Dispatcher<'_>,
-    ) -> Result<Tensor> {
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Tensor, Halt> {
         let LayerNormSites { scale: scale_site, normalized: normalized_site } = sites;
-        if !hooks.wants(scale_site) && !hooks.wants(normalized_site) {
-            return self.forward(x);
+        if !pass.hooks.wants(scale_site) && !pass.hooks.wants(normalized_site) {
+            return Ok(self.forward(x)?);
         }
         let mean = |x: &Tensor| x.f_mean_dim(-1, true, None::<Kind>);
         let centred = x.f_sub(&mean(x)?)?;
         let scale = mean(&centred.f_square()?)?.f_add_scalar(self.epsilon)?.f_sqrt()?;
-        let scale = hooks.visit(scale_site, scale)?;
-        let normalized = hooks.visit(normalized_site, centred.f_div(&scale)?)?;
-        if hooks.edits(scale_site) || hooks.edits(normalized_site) {
+        let scale = pass.visit(scale_site, scale)?;
+        let normalized = pass.visit(normalized_site, centred.f_div(&scale)?)?;
+        if pass.hooks.edits(scale_site) || pass.hooks.edits(normalized_site) {
             Ok(normalized.f_mul(&self.gain)?.f_add(&self.bias)?)
         } else {
-            self.forward(x)
+            Ok(self.forward(x)?)
         }
     }
 }

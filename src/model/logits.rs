@@ -71,6 +71,26 @@ impl Logits {
         Ok(Array1::from(Vec::<f64>::try_from(&row)?))
     }
 
+    /// The largest difference of any logit; `None` if all are bit for bit the same.
+    pub(super) fn largest_difference(&self, other: &Self) -> Result<Option<f64>> {
+        let form = |logits: &Self| -> Vec<_> {
+            logits.sequences.iter().map(|of| (of.positions.clone(), of.logits.size())).collect()
+        };
+        if form(self) != form(other) {
+            return Err(Error::OtherLogits);
+        }
+        let mut largest: Option<f64> = None;
+        for (ours, theirs) in self.sequences.iter().zip(&other.sequences) {
+            if ours.positions.is_empty() || ours.logits.f_equal(&theirs.logits)? {
+                continue;
+            }
+            let difference = ours.logits.f_sub(&theirs.logits)?.f_abs()?.f_max()?;
+            let difference = difference.f_double_value(&[])?;
+            largest = Some(largest.map_or(difference, |largest| largest.max(difference)));
+        }
+        Ok(largest)
+    }
+
     fn sequence(&self, given: usize) -> Result<&SequenceLogits> {
         let len = self.sequences.len();
         self.sequences.get(given).ok_or(Error::NoSuchSequence { given, len })

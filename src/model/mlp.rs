@@ -5,9 +5,10 @@ use tch::Tensor;
 use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
+use super::pass::Pass;
 use crate::config::{Activation, Config};
 use crate::error::Result;
-use crate::hook::{Dispatcher, Site};
+use crate::hook::{Halt, Site};
 
 /// `act(x W_in + b_in) W_out + b_out`, reading the residual stream through a layer norm.
 #[derive(Debug)]
@@ -33,17 +34,18 @@ impl Mlp {
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, residual: &Tensor, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
         let sites = LayerNormSites {
             scale: Site::ln2_scale(layer),
             normalized: Site::ln2_normalized(layer),
         };
-        let input = hooks.visit(Site::mlp_in(layer), residual.shallow_clone())?;
-        let x = self.norm.forward_hooked(&input, sites, hooks)?;
-        let pre = hooks.visit(Site::mlp_pre(layer), self.input.forward(&x)?)?;
-        let post = hooks.visit(Site::mlp_post(layer), activate(self.activation, &pre)?)?;
-        self.output.forward(&post)
+        let input = pass.visit(Site::mlp_in(layer), residual.shallow_clone())?;
+        let x = self.norm.forward_hooked(&input, sites, pass)?;
+        pass.hooks.work().mlp_rows += pass.segments.rows;
+        let pre = pass.visit(Site::mlp_pre(layer), self.input.forward(&x)?)?;
+        let post = pass.visit(Site::mlp_post(layer), activate(self.activation, &pre)?)?;
+        Ok(self.output.forward(&post)?)
     }
 }
 

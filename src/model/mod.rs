@@ -11,12 +11,17 @@
 
 mod attention;
 mod block;
+mod cache;
 mod embed;
+mod generation;
 mod layer_norm;
 mod linear;
 mod logits;
 mod mlp;
+mod pass;
 mod run;
+mod sampling;
+mod scored;
 mod unembed;
 
 use tch::{Device, Kind, Tensor};
@@ -30,8 +35,10 @@ use crate::precision::Precision;
 
 use block::Block;
 use embed::Embed;
+pub use generation::{Generated, Generation};
 pub use logits::Logits;
-pub use run::{Run, RunOutput};
+pub use run::{Effect, Run, RunOutput};
+pub use sampling::Sampling;
 use unembed::Unembed;
 
 /// A GPT-2 in memory. It never changes: an intervention is an argument of a run.
@@ -103,6 +110,25 @@ impl Gpt2 {
     /// ```
     pub fn run<'a>(&'a self, batch: &'a Batch) -> Run<'a> {
         Run::new(self, batch)
+    }
+
+    /// Prepares to continue each of `prompts` by up to `max_new_tokens` tokens.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result};
+    /// # fn main() -> Result<()> {
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
+    /// # let tokenizer = checkpoint.tokenizer()?;
+    /// let prompts = Batch::single(tokenizer.encode("It was the best of")?)?;
+    /// let generated = model.generate(&prompts, 8).execute()?;
+    /// println!("{}", tokenizer.decode(&generated.tokens[0])?);
+    /// # assert_eq!(generated.tokens[0].len(), 8);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn generate<'a>(&'a self, prompts: &'a Batch, max_new_tokens: usize) -> Generation<'a> {
+        Generation::new(self, prompts, max_new_tokens)
     }
 }
 

@@ -1,15 +1,17 @@
 //! One pass through the model.
 
-use std::collections::BTreeSet;
-
 use tch::Tensor;
 
-use super::logits::SequenceLogits;
+use super::pass::Pass;
+use super::scored::Scored;
 use super::unembed::Unembed;
 use super::{Gpt2, Logits};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::hook::{Activations, Dispatcher, HookRegistry, Ledger, NoHooks, Positions, Site};
+use crate::hook::{
+    Activations, Dispatcher, Halt, HookRegistry, Intent, Key, Ledger, NoHooks, Positions,
+    Registries, Site, Spec, TensorForm, Way, Work,
+};
 use crate::segment::Segments;
 
 /// A run to be: what to change, what to keep, where to read the logits.
@@ -19,9 +21,11 @@ use crate::segment::Segments;
 pub struct Run<'a> {
     model: &'a Gpt2,
     batch: &'a Batch,
-    hooks: &'a dyn HookRegistry,
-    capture: BTreeSet<Site>,
-    unembed: Positions,
+    registries: Registries<'a>,
+    captures: Vec<Spec>,
+    resumed: Option<(usize, &'a [Tensor])>,
+    until: Option<Site>,
+    unembed: Option<Positions>,
     check_finite: bool,
 }
 
@@ -35,30 +39,102 @@ pub struct RunOutput {
     pub activations: Activations,
     /// What each hook did.
     pub ledger: Ledger,
+    /// What was computed.
+    pub work: Work,
+}
+
+/// What the hooks of a run did to its logits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effect {
+    /// No hook changed anything at its site.
+    NoChange,
+    /// Sites changed, and no bit of the logits, such as when a layer norm divides a factor out again.
+    LogitsIdentical,
+    /// The logits changed.
+    LogitsChanged {
+        /// The largest change of a logit.
+        largest: f64,
+    },
+}
+
+impl RunOutput {
+    /// What the hooks did to the logits: `clean` are those of the same run without them.
+    ///
+    /// # Errors
+    /// [`Error::OtherLogits`] if `clean` are of other sequences or positions.
+    pub fn effect(&self, clean: &Logits) -> Result<Effect> {
+        let largest = self.logits.largest_difference(clean)?;
+        Ok(match largest {
+            Some(largest) => Effect::LogitsChanged { largest },
+            None if self.ledger.changed() => Effect::LogitsIdentical,
+            None => Effect::NoChange,
+        })
+    }
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(model: &'a Gpt2, batch: &'a Batch) -> Self {
-        let unembed = Positions::all();
-        let capture = BTreeSet::new();
-        Self { model, batch, hooks: &NoHooks, capture, unembed, check_finite: false }
+        Self {
+            model,
+            batch,
+            registries: Registries::Shared(&NoHooks),
+            captures: Vec::new(),
+            resumed: None,
+            until: None,
+            unembed: Some(Positions::all()),
+            check_finite: false,
+        }
     }
 
-    /// Intervenes with `hooks`.
+    /// Intervenes with `hooks`, on every sequence that they select.
     pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
-        self.hooks = hooks;
+        self.registries = Registries::Shared(hooks);
         self
     }
 
-    /// Keeps the activations at `sites`, as they are after the edits there.
-    pub fn capture(mut self, sites: impl IntoIterator<Item = Site>) -> Self {
-        self.capture.extend(sites);
+    /// Intervenes on each sequence with a registry of its own: the `i`-th of `hooks` acts on sequence
+    /// `i` as if it were the only one.
+    pub fn hooks_for_each(mut self, hooks: &'a [&'a dyn HookRegistry]) -> Self {
+        self.registries = Registries::Each(hooks);
+        self
+    }
+
+    /// Keeps these activations: bare [sites](Site), or [captures](crate::hook::Capture) that say more.
+    pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
+        for key in keys {
+            let spec = key.spec();
+            if !self.captures.contains(&spec) {
+                self.captures.push(spec);
+            }
+        }
+        self
+    }
+
+    /// Begins at block `layer`, with these residual streams entering it: one for each sequence, as
+    /// captured at `resid_pre` of that layer. Nothing before it is computed.
+    ///
+    /// # Shapes
+    /// - residuals: `[pos, d_model]` each
+    pub fn resume(mut self, layer: usize, residuals: &'a [Tensor]) -> Self {
+        self.resumed = Some((layer, residuals));
+        self
+    }
+
+    /// Ends after `site`: nothing that comes later is computed, and there are no logits.
+    pub fn stop_after(mut self, site: Site) -> Self {
+        self.until = Some(site);
         self
     }
 
     /// Computes logits at `positions` alone; at all of them otherwise.
     pub fn unembed(mut self, positions: Positions) -> Self {
-        self.unembed = positions;
+        self.unembed = Some(positions);
+        self
+    }
+
+    /// Computes no logits, and nothing after the last site that is captured.
+    pub fn without_logits(mut self) -> Self {
+        self.unembed = None;
         self
     }
 
@@ -71,21 +147,20 @@ impl<'a> Run<'a> {
     /// Runs the model.
     ///
     /// # Errors
-    /// Before anything is computed: [`SequenceTooLong`](crate::Error::SequenceTooLong),
-    /// [`TokenOutOfRange`](crate::Error::TokenOutOfRange),
-    /// [`LayerOutOfRange`](crate::Error::LayerOutOfRange) and
-    /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) for hooks, captures and unembedded
-    /// positions. On the way: [`EditFailed`](crate::Error::EditFailed),
-    /// [`EditResult`](crate::Error::EditResult), [`NoKeyLeft`](crate::Error::NoKeyLeft), and on request
-    /// [`NonFiniteAt`](crate::Error::NonFiniteAt). At the end:
-    /// [`HookNeverFired`](crate::Error::HookNeverFired).
+    /// Before anything is computed: [`SequenceTooLong`](Error::SequenceTooLong) and
+    /// [`TokenOutOfRange`](Error::TokenOutOfRange);
+    /// [`HookRefused`](Error::HookRefused) and [`CaptureRefused`](Error::CaptureRefused), whose source
+    /// says what does not fit; [`PositionOutOfRange`](Error::PositionOutOfRange) for unembedded
+    /// positions; [`LayerOutOfRange`](Error::LayerOutOfRange); [`ForkAndNorm`](Error::ForkAndNorm);
+    /// [`RegistryCount`](Error::RegistryCount); [`ResidualForm`](Error::ResidualForm);
+    /// [`NothingAsked`](Error::NothingAsked). On the way: [`EditFailed`](Error::EditFailed),
+    /// [`EditResult`](Error::EditResult), [`NoKeyLeft`](Error::NoKeyLeft), and on request
+    /// [`NonFiniteAt`](Error::NonFiniteAt). At the end: [`HookNeverFired`](Error::HookNeverFired).
     pub fn execute(self) -> Result<RunOutput> {
-        let segments = self.segments()?;
-        let scored = Scored::new(self.batch, &segments, &self.unembed)?;
-        let mut dispatcher = self.dispatcher(&segments)?;
+        let (segments, scored, mut dispatcher) = self.prepare()?;
         let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;
-        let (ledger, activations) = dispatcher.finish()?;
-        Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger })
+        let (ledger, activations, work) = dispatcher.finish()?;
+        Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger, work })
     }
 
     /// Runs the model, and differentiates `scalar` of its logits with respect to every captured site.
@@ -118,9 +193,7 @@ impl<'a> Run<'a> {
         self,
         scalar: impl FnOnce(&Logits) -> Result<Tensor>,
     ) -> Result<(RunOutput, Activations)> {
-        let segments = self.segments()?;
-        let scored = Scored::new(self.batch, &segments, &self.unembed)?;
-        let mut dispatcher = self.dispatcher(&segments)?;
+        let (segments, scored, mut dispatcher) = self.prepare()?;
         dispatcher.track()?;
         // The caller may stand inside a no_grad guard, where every gradient would silently be zero.
         let (logits, scalar) = tch::with_grad(|| -> Result<_> {
@@ -131,88 +204,111 @@ impl<'a> Run<'a> {
         if scalar.numel() != 1 {
             return Err(Error::NotAScalar { given: scalar.size() });
         }
-        let gradients = dispatcher.gradients(&scalar)?;
-        let (ledger, activations) = dispatcher.finish()?;
+        let gradients = dispatcher.gradients(&scalar, segments.n_sequences())?;
+        let (ledger, activations, work) = dispatcher.finish()?;
         let logits = scored.cut(&logits.f_detach()?)?;
-        Ok((RunOutput { logits, activations, ledger }, gradients))
+        Ok((RunOutput { logits, activations, ledger, work }, gradients))
     }
 
-    fn segments(&self) -> Result<Segments> {
-        self.batch.check(&self.model.config)?;
-        Ok(Segments::new(self.batch))
-    }
-
-    fn dispatcher<'s>(&'s self, segments: &'s Segments) -> Result<Dispatcher<'s>> {
-        let Self { model, hooks, capture, .. } = self;
+    /// Checks everything that can be checked before the run.
+    fn prepare(&self) -> Result<(Segments, Scored, Dispatcher<'a>)> {
+        let Self { model, batch, registries, .. } = *self;
+        batch.check(&model.config)?;
+        let segments = Segments::new(batch);
+        let until = match (self.until, &self.unembed) {
+            (None, None) => {
+                let sites = self.captures.iter().map(|spec| spec.site());
+                Some(sites.max().ok_or(Error::NothingAsked)?)
+            }
+            (until, _) => until,
+        };
+        let way = Way { from: self.resumed.map(|(layer, _)| layer), until };
+        way.check(&model.config)?;
+        let scored = Scored::new(&segments, self.unembed.as_ref().filter(|_| until.is_none()))?;
+        let intent = Intent {
+            registries,
+            captures: self.captures.clone(),
+            way,
+            check_finite: self.check_finite,
+        };
         let form = (model.precision.kind(), model.device);
-        let mut dispatcher = Dispatcher::new(&model.config, segments, *hooks, capture, form)?;
-        if self.check_finite {
-            dispatcher.check_finite();
-        }
-        Ok(dispatcher)
+        let layouts = std::slice::from_ref(&segments);
+        let dispatcher = Dispatcher::new(&model.config, layouts, intent, form)?;
+        self.check_residuals()?;
+        Ok((segments, scored, dispatcher))
     }
 
-    /// The logits of the scored rows, `[rows, d_vocab]`.
+    fn check_residuals(&self) -> Result<()> {
+        let Some((_, residuals)) = self.resumed else { return Ok(()) };
+        let (model, sequences) = (self.model, self.batch.sequences());
+        if residuals.len() != sequences.len() {
+            let (given, len) = (residuals.len(), sequences.len());
+            return Err(Error::ResidualCount { given, needed: len });
+        }
+        for (sequence, (residual, tokens)) in residuals.iter().zip(sequences).enumerate() {
+            let given = TensorForm::of(residual)?;
+            let size = vec![tokens.len() as i64, model.config.d_model as i64];
+            let needed = TensorForm { size, kind: model.precision.kind(), device: model.device };
+            if given != needed {
+                let (given, needed) = (given.to_string(), needed.to_string());
+                return Err(Error::ResidualForm { sequence, given, needed });
+            }
+        }
+        Ok(())
+    }
+
+    /// The logits of the scored rows, `[rows, d_vocab]`; none if the run stops before them.
     fn forward(
         &self,
         segments: &Segments,
         scored: &Scored,
         hooks: &mut Dispatcher<'_>,
     ) -> Result<Tensor> {
-        let mut residual = self.model.embed.forward(self.batch, segments, hooks)?;
-        for block in &self.model.blocks {
-            residual = block.forward(residual, segments, hooks)?;
+        let model = self.model;
+        let mut pass = Pass { segments, hooks, cache: None };
+        let passed = match self.resumed {
+            Some((layer, residuals)) => {
+                model.forward_from(layer, segments.flat(residuals)?, scored, &mut pass)
+            }
+            None => model.forward(self.batch.sequences(), scored, &mut pass),
+        };
+        match passed {
+            Ok(logits) => Ok(logits),
+            Err(Halt::Failed(error)) => Err(error),
+            Err(Halt::Stopped) => {
+                let form = (model.precision.kind(), model.device);
+                Ok(Tensor::f_empty([0, model.config.d_vocab as i64], form)?)
+            }
         }
-        if Unembed::is_watched(hooks) {
-            return scored.rows_of(self.model.unembed.forward(&residual, hooks)?);
-        }
-        self.model.unembed.forward(&scored.rows_of(residual)?, hooks)
     }
 }
 
-/// Which rows of the flat state are unembedded.
-struct Scored {
-    /// Rows, sequence by sequence in the order of the flat state.
-    rows: Vec<usize>,
-    /// Sequence index, its length and its scored positions, in the same order.
-    sequences: Vec<(usize, usize, Vec<usize>)>,
-}
-
-impl Scored {
-    fn new(batch: &Batch, segments: &Segments, unembed: &Positions) -> Result<Self> {
-        let mut scored = Self { rows: Vec::new(), sequences: Vec::new() };
-        for sequence in segments.sequences_by_row() {
-            let len = batch.sequences()[sequence].len();
-            let positions = unembed.indices(len, sequence)?;
-            let start = segments.rows_of(sequence)?.start;
-            scored.rows.extend(positions.iter().map(|position| start + position));
-            scored.sequences.push((sequence, len, positions));
-        }
-        Ok(scored)
+impl Gpt2 {
+    /// The logits of the scored rows, `[rows, d_vocab]`, of the tokens that the segments carry.
+    pub(super) fn forward(
+        &self,
+        sequences: &[Vec<u32>],
+        scored: &Scored,
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Tensor, Halt> {
+        let residual = self.embed.forward(sequences, pass)?;
+        self.forward_from(0, residual, scored, pass)
     }
 
-    /// The scored rows of a flat `[rows, …]` state.
-    fn rows_of(&self, state: Tensor) -> Result<Tensor> {
-        if self.rows.len() as i64 == state.size()[0] {
-            return Ok(state);
+    /// The same from the residual stream entering block `layer`, `[rows, d_model]`.
+    fn forward_from(
+        &self,
+        layer: usize,
+        mut residual: Tensor,
+        scored: &Scored,
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Tensor, Halt> {
+        for block in &self.blocks[layer..] {
+            residual = block.forward(residual, pass)?;
         }
-        let rows: Vec<i64> = self.rows.iter().map(|&row| row as i64).collect();
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(state.device())?;
-        Ok(state.f_index_select(0, &rows)?)
-    }
-
-    /// Cuts the flat logits into sequences, in the batch's order.
-    fn cut(&self, logits: &Tensor) -> Result<Logits> {
-        let mut start = 0;
-        let mut cut = Vec::with_capacity(self.sequences.len());
-        for &(sequence, len, ref positions) in &self.sequences {
-            let positions = positions.clone();
-            let count = positions.len() as i64;
-            let logits = logits.f_narrow(0, start, count)?;
-            start += count;
-            cut.push((sequence, SequenceLogits { len, positions, logits }));
+        if Unembed::is_watched(pass.hooks) {
+            return Ok(scored.rows_of(self.unembed.forward(&residual, pass)?)?);
         }
-        cut.sort_by_key(|&(sequence, _)| sequence);
-        Ok(Logits::new(cut.into_iter().map(|(_, logits)| logits).collect()))
+        self.unembed.forward(&scored.rows_of(residual)?, pass)
     }
 }

@@ -5,9 +5,10 @@ use tch::Tensor;
 use super::Loader;
 use super::embed::Embed;
 use super::layer_norm::{LayerNorm, LayerNormSites};
+use super::pass::Pass;
 use crate::config::Config;
 use crate::error::Result;
-use crate::hook::{Dispatcher, Site};
+use crate::hook::{Dispatcher, Halt, Site};
 
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
 #[derive(Debug)]
@@ -30,13 +31,14 @@ impl Unembed {
     /// # Shapes
     /// - x: `[rows, d_model]`
     /// - result: `[rows, d_vocab]`
-    pub fn forward(&self, x: &Tensor, hooks: &mut Dispatcher<'_>) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let sites = LayerNormSites {
             scale: Site::ln_final_scale(),
             normalized: Site::ln_final_normalized(),
         };
-        let x = self.ln_final.forward_hooked(x, sites, hooks)?;
-        hooks.visit(Site::unembed(), x.f_matmul(&self.weight.f_transpose(0, 1)?)?)
+        let x = self.ln_final.forward_hooked(x, sites, pass)?;
+        pass.hooks.work().unembedded_rows += x.size()[0] as usize;
+        pass.visit(Site::unembed(), x.f_matmul(&self.weight.f_transpose(0, 1)?)?)
     }
 
     /// Whether anybody looks at anything here, who then sees every position, scored or not.

@@ -2,15 +2,18 @@
 
 mod analysis;
 mod bad_input;
+mod captures;
 mod checkpoints;
 mod command_line;
 mod edits;
 mod einstein;
+mod generation;
 mod gradients;
 #[cfg(feature = "hub")]
 mod hub;
 mod noise;
 mod parity;
+mod partial_runs;
 mod runs;
 mod shuffle;
 mod sites;

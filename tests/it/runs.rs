@@ -1,12 +1,12 @@
 //! What a run promises, whatever the model.
 
-use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, NoHooks, Part, Positions, Site};
+use hooked_gpt2::hook::{At, Capture, Edit, Hook, HookRegistry, NoHooks, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
-use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision, Result};
+use hooked_gpt2::{Batch, Checkpoint, Effect, Error, Gpt2, Precision, Result};
 use proptest::prelude::*;
 
-use crate::support::{assert_identical, largest_difference, single, tiny};
+use crate::support::{assert_identical, largest_difference, reason, single, tiny};
 use crate::tolerance;
 
 const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
@@ -144,6 +144,35 @@ fn a_factor_on_the_last_resid_post_changes_the_site_and_not_the_logits() {
 }
 
 #[test]
+fn a_change_of_nothing_is_told_from_one_that_the_logits_do_not_show() {
+    let (model, batch) = (tiny(Precision::F32), single(&PROMPT));
+    let last = || model.run(&batch).unembed(Positions::last());
+    let clean = last().execute().unwrap().logits;
+    let effect = |change: &dyn Fn(&mut Interventions)| {
+        let mut hooks = Interventions::new();
+        change(&mut hooks);
+        last().hooks(&hooks).execute().unwrap().effect(&clean).unwrap()
+    };
+    let at = |position| At::resid_post(2).positions(Positions::at(position));
+    let scale = |position, factor| {
+        effect(&|hooks: &mut Interventions| {
+            hooks.scale(at(position), factor).unwrap();
+        })
+    };
+    assert_eq!(scale(1, 1.0), Effect::NoChange);
+    // After the last attention no position reaches another one.
+    assert_eq!(scale(1, 0.5), Effect::LogitsIdentical);
+    let Effect::LogitsChanged { largest } = effect(&|hooks| {
+        hooks.edit("raise", At::unembed().tokens([7]), |logits, _| Ok(logits.f_add_scalar(2.0)?));
+    }) else {
+        panic!("the logits are the same");
+    };
+    approx::assert_abs_diff_eq!(largest, 2.0, epsilon = 1e-5);
+    let all = model.run(&batch).execute().unwrap();
+    assert!(matches!(all.effect(&clean), Err(Error::OtherLogits)));
+}
+
+#[test]
 fn the_ledger_counts_and_measures_what_was_changed() {
     let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
     let site = Site::mlp_out(1);
@@ -251,9 +280,16 @@ fn a_layer_outside_the_model_is_an_error_for_hooks_and_captures() {
     let mut scaling = LayerScaling::new();
     scaling.insert(3, 0.6).unwrap();
     let error = model.run(&batch).hooks(&scaling).execute().unwrap_err();
-    assert_eq!(error.to_string(), "layer 3 is not in the model, allowed: 0 to 2");
+    assert_eq!(
+        error.to_string(),
+        "hook `Scale { factor: 0.6 }` cannot stand at blocks.3.hook_resid_post: \
+         layer 3 is not in the model, allowed: 0 to 2"
+    );
     let error = model.run(&batch).capture([Site::resid_pre(7)]).execute().unwrap_err();
-    assert!(matches!(error, Error::LayerOutOfRange { given: 7, n_layers: 3 }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "blocks.7.hook_resid_pre cannot be captured: layer 7 is not in the model, allowed: 0 to 2"
+    );
 }
 
 #[test]
@@ -271,13 +307,14 @@ fn a_position_outside_any_sequence_is_an_error_before_the_run() {
     ] {
         let mut hooks = Interventions::new();
         hooks.scale(At::resid_pre(0).positions(positions.clone()), 0.5).unwrap();
-        for run in [model.run(&batch).hooks(&hooks), model.run(&batch).unembed(positions.clone())] {
-            let error = run.execute().unwrap_err();
-            assert!(
-                matches!(error, Error::PositionOutOfRange { sequence: 0 | 1, .. }),
-                "{positions}: {error}"
-            );
-        }
+        let is_out_of_range = |error: &Error| matches!(error, Error::PositionOutOfRange { .. });
+        let hooked = model.run(&batch).hooks(&hooks).execute().unwrap_err();
+        assert!(is_out_of_range(reason(&hooked)), "{positions}: {hooked}");
+        let capture = Capture::new(Site::embed()).positions(positions.clone());
+        let captured = model.run(&batch).capture([capture]).execute().unwrap_err();
+        assert!(is_out_of_range(reason(&captured)), "{positions}: {captured}");
+        let unembedded = model.run(&batch).unembed(positions.clone()).execute().unwrap_err();
+        assert!(is_out_of_range(&unembedded), "{positions}: {unembedded}");
     }
 }
 
@@ -331,8 +368,8 @@ fn looking_up_what_was_not_captured_says_what_was() {
     let output = model.run(&batch).capture(sites).execute().unwrap();
     assert_eq!(
         output.activations.get(Site::resid_pre(0), 0).unwrap_err().to_string(),
-        "blocks.0.hook_resid_pre was not captured, \
-         captured: blocks.0.hook_mlp_out, blocks.2.hook_resid_post"
+        "blocks.0.hook_resid_pre was not captured of sequence 0, \
+         captured of it: blocks.0.hook_mlp_out, blocks.2.hook_resid_post"
     );
     let error = output.activations.get(Site::mlp_out(0), 1).unwrap_err();
     assert!(matches!(error, Error::NoSuchSequence { given: 1, len: 1 }), "{error}");

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use hooked_gpt2::hook::At;
 use hooked_gpt2::hook::at::Residual;
 use hooked_gpt2::tch::{Device, Kind, Tensor};
-use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision};
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision};
 use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 
 pub fn fixtures() -> PathBuf {
@@ -58,6 +58,15 @@ pub fn residual_sites(layer: usize) -> [At<Residual>; 5] {
 
 pub fn single(tokens: &[u32]) -> Batch {
     Batch::single(tokens).unwrap()
+}
+
+/// Why a hook or a capture was refused.
+#[track_caller]
+pub fn reason(error: &Error) -> &Error {
+    match error {
+        Error::HookRefused { reason, .. } | Error::CaptureRefused { reason, .. } => reason,
+        _ => panic!("{error}"),
+    }
 }
 
 /// The largest difference of two tensors of one shape.

@@ -1,0 +1,149 @@
+//! What is checked before anything is computed.
+
+use tch::{Device, Kind};
+
+use super::capture::Spec;
+use super::registry::{Registries, hooks_in};
+use super::{Axes, Hook, HookRegistry, Site, TensorForm, Way};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::segment::{SegmentGroup, Segments};
+
+/// What hooks and captures are checked against.
+#[derive(Clone, Copy)]
+pub(super) struct Preflight<'a> {
+    pub config: &'a Config,
+    /// The layouts that the run goes through, one after the other.
+    pub layouts: &'a [Segments],
+    pub way: Way,
+    pub kind: Kind,
+    pub device: Device,
+}
+
+impl Preflight<'_> {
+    /// Checks every hook of every registry.
+    pub fn check_hooks(self, registries: Registries<'_>) -> Result<()> {
+        let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
+        if let Registries::Each(each) = registries
+            && each.len() != n_sequences
+        {
+            return Err(Error::RegistryCount { given: each.len(), needed: n_sequences });
+        }
+        for (sequence, registry) in registries.iter() {
+            for layer in registry.layers() {
+                let in_model = self.config.check_layer(layer);
+                match registry.hooks(layer).first() {
+                    Some(hook) => in_model.map_err(|error| refused(hook, sequence, error))?,
+                    None => in_model?,
+                }
+            }
+            for layer in (0..self.config.n_layers).map(Some).chain([None]) {
+                for hook in hooks_in(registry, layer) {
+                    let checked = self.check_hook(hook, sequence, registry);
+                    checked.map_err(|error| refused(hook, sequence, error))?;
+                }
+            }
+            for layer in 0..self.config.n_layers {
+                let edited =
+                    |site: Site| registry.hooks(layer).iter().any(|hook| hook.site() == site);
+                check_forks(layer, edited)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_hook(
+        self,
+        hook: &Hook,
+        sequence: Option<usize>,
+        registry: &dyn HookRegistry,
+    ) -> Result<()> {
+        let site = hook.site();
+        site.check(self.config)?;
+        self.way.check_passes(site)?;
+        if is_skipped(registry, site) {
+            return Err(Error::InSkippedBlock);
+        }
+        let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
+        hook.selected().check_sequences(sequence.map_or(n_sequences, |_| 1))?;
+        for group in self.layouts.iter().flat_map(|segments| &segments.groups) {
+            match sequence {
+                None => self.check_edit(hook, group)?,
+                Some(sequence) => {
+                    let member = group.sequences.iter().position(|&member| member == sequence);
+                    member.map_or(Ok(()), |member| self.check_edit(hook, &group.alone(member)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a selection and its edit against the sequences of one group.
+    fn check_edit(self, hook: &Hook, group: &SegmentGroup) -> Result<()> {
+        let Some(chosen) = hook.selected().within(self.config, group)? else { return Ok(()) };
+        let part = chosen.part(hook.site());
+        let form = TensorForm { size: part.size(), kind: self.kind, device: self.device };
+        hook.edit().check(&form, &part)
+    }
+
+    /// Checks what is to be captured.
+    pub fn check_captures(self, specs: &[Spec], registries: Registries<'_>) -> Result<()> {
+        for spec in specs {
+            let checked = self.check_capture(spec, registries);
+            checked.map_err(|reason| Error::CaptureRefused {
+                capture: spec.to_string(),
+                reason: Box::new(reason),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_capture(self, spec: &Spec, registries: Registries<'_>) -> Result<()> {
+        let site = spec.site;
+        site.check(self.config)?;
+        self.way.check_passes(site)?;
+        if registries.iter().all(|(_, registry)| is_skipped(registry, site)) {
+            return Err(Error::InSkippedBlock);
+        }
+        let groups = || self.layouts.iter().flat_map(|segments| &segments.groups);
+        if site.axes() != Axes::Attention {
+            spec.check_width(site.axes().width(self.config))?;
+        }
+        for group in groups() {
+            spec.positions_in(group)?;
+            if site.axes() == Axes::Attention {
+                spec.check_width(group.span.end)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(hook: &Hook, sequence: Option<usize>, reason: Error) -> Error {
+    Error::HookRefused {
+        hook: format!("{:?}", hook.edit()),
+        selected: hook.selected().to_string(),
+        sequence,
+        reason: Box::new(reason),
+    }
+}
+
+/// Whether a registry leaves out the block that `site` is in.
+fn is_skipped(registry: &dyn HookRegistry, site: Site) -> bool {
+    !site.is_block_end() && site.layer().is_some_and(|layer| registry.skips(layer))
+}
+
+/// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
+/// what reads the fork, and that must not pass in silence.
+pub(super) fn check_forks(layer: usize, edited: impl Fn(Site) -> bool) -> Result<()> {
+    let forks =
+        [Site::attn_in(layer), Site::q_input(layer), Site::k_input(layer), Site::v_input(layer)];
+    let norm = [Site::ln1_scale(layer), Site::ln1_normalized(layer)];
+    let edited = |site: &&Site| edited(**site);
+    match (forks.iter().find(edited), norm.iter().find(edited)) {
+        (Some(fork), Some(norm)) => {
+            Err(Error::ForkAndNorm { fork: fork.to_string(), norm: norm.to_string() })
+        }
+        _ => Ok(()),
+    }
+}

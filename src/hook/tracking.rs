@@ -1,0 +1,64 @@
+//! What gradients with respect to captured sites need.
+
+use tch::Tensor;
+
+use super::capture::Spec;
+use super::{Activations, Axes, Site};
+use crate::error::Result;
+use crate::segment::SegmentGroup;
+
+/// The captured tensors as the logits depend on them.
+#[derive(Debug, Default)]
+pub(super) struct Tracking {
+    tracked: Vec<Tracked>,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    site: Site,
+    state: Tensor,
+    groups: Vec<SegmentGroup>,
+}
+
+impl Tracking {
+    /// Keeps the tensor of a site, flat or of one group, and gives back what the run goes on with.
+    pub fn keep(
+        &mut self,
+        site: Site,
+        mut state: Tensor,
+        groups: &[SegmentGroup],
+    ) -> Result<Tensor> {
+        if !state.requires_grad() {
+            // A constant took its place: the logits depend on that from here on.
+            state = state.f_detach()?.f_set_requires_grad(true)?;
+        }
+        let groups = groups.to_vec();
+        self.tracked.push(Tracked { site, state: state.shallow_clone(), groups });
+        Ok(state)
+    }
+
+    /// The gradients of `scalar`; zero where it does not depend on a site.
+    pub fn gradients(self, scalar: &Tensor, n_sequences: usize) -> Result<Activations> {
+        let states: Vec<&Tensor> = self.tracked.iter().map(|tracked| &tracked.state).collect();
+        // libtorch crashes on a scalar that depends on nothing.
+        let found = if scalar.requires_grad() && !states.is_empty() {
+            Tensor::f_run_backward(&[scalar], &states, false, false)?
+        } else {
+            states.iter().map(|state| state.f_zeros_like()).collect::<Result<_, _>>()?
+        };
+        let specs = self.tracked.iter().map(|tracked| Spec::whole(tracked.site));
+        let mut gradients = Activations::new(specs.collect(), n_sequences);
+        for (Tracked { site, state, groups }, gradient) in self.tracked.iter().zip(found) {
+            let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
+            for group in groups {
+                let of_group = if site.axes() == Axes::Attention {
+                    gradient.shallow_clone()
+                } else {
+                    group.stacked(&gradient)?
+                };
+                gradients.keep(*site, false, group, &of_group)?;
+            }
+        }
+        Ok(gradients)
+    }
+}

@@ -1,0 +1,158 @@
+//! Text from the model, token by token.
+
+use super::Gpt2;
+use super::cache::Cache;
+use super::pass::Pass;
+use super::sampling::Sampling;
+use super::scored::Scored;
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::hook::{
+    Dispatcher, Halt, HookRegistry, Intent, Ledger, NoHooks, Positions, Registries, Way, Work,
+};
+use crate::segment::Segments;
+
+/// A continuation to be: how many tokens, how they are chosen, what to change on the way.
+///
+/// Made by [`Gpt2::generate`]; nothing happens before [`execute`](Self::execute).
+///
+/// Hooks stand at absolute positions, counted from the beginning of the prompt: a hook at all positions
+/// edits prompt and continuation, [`Positions::starting_at`] the length of the prompt the continuation
+/// alone, and what is counted from the end is counted from the end of the prompt. Keys and values of
+/// earlier positions are kept as their hooks left them, so that each position is computed once, and the
+/// tokens are those that a run over the whole text would give at every step.
+#[must_use = "nothing is generated before `execute`"]
+pub struct Generation<'a> {
+    model: &'a Gpt2,
+    prompts: &'a Batch,
+    max_new_tokens: usize,
+    registries: Registries<'a>,
+    sampling: Sampling,
+    stop_token: Option<u32>,
+}
+
+/// What a generation gives back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Generated {
+    /// The new tokens of each sequence, the stop token included.
+    pub tokens: Vec<Vec<u32>>,
+    /// What each hook did, over all steps.
+    pub ledger: Ledger,
+    /// What was computed.
+    pub work: Work,
+}
+
+impl<'a> Generation<'a> {
+    pub(super) fn new(model: &'a Gpt2, prompts: &'a Batch, max_new_tokens: usize) -> Self {
+        Self {
+            model,
+            prompts,
+            max_new_tokens,
+            registries: Registries::Shared(&NoHooks),
+            sampling: Sampling::greedy(),
+            stop_token: None,
+        }
+    }
+
+    /// Intervenes with `hooks`, on every sequence that they select.
+    pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
+        self.registries = Registries::Shared(hooks);
+        self
+    }
+
+    /// Intervenes on each sequence with a registry of its own, as
+    /// [`Run::hooks_for_each`](crate::Run::hooks_for_each) does.
+    pub fn hooks_for_each(mut self, hooks: &'a [&'a dyn HookRegistry]) -> Self {
+        self.registries = Registries::Each(hooks);
+        self
+    }
+
+    /// Chooses tokens by `sampling`; the most likely one each time otherwise.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
+        self
+    }
+
+    /// Ends a sequence with the first `token` that it is continued by.
+    pub fn stop_token(mut self, token: u32) -> Self {
+        self.stop_token = Some(token);
+        self
+    }
+
+    /// Generates.
+    ///
+    /// # Errors
+    /// Those of [`Run::execute`](crate::Run::execute), hooks being checked against every step before the
+    /// first; [`NoNewTokens`](Error::NoNewTokens), [`ContinuationTooLong`](Error::ContinuationTooLong),
+    /// [`TopKOutOfRange`](Error::TopKOutOfRange), and [`MixesPositions`](Error::MixesPositions) for
+    /// hooks whose result at one position depends on others.
+    pub fn execute(self) -> Result<Generated> {
+        let layouts = self.layouts()?;
+        let config = &self.model.config;
+        self.sampling.check(config.d_vocab)?;
+        let intent = Intent {
+            registries: self.registries,
+            captures: Vec::new(),
+            way: Way { from: None, until: None },
+            check_finite: false,
+        };
+        let form = (self.model.precision.kind(), self.model.device);
+        let mut dispatcher = Dispatcher::new(config, &layouts, intent, form)?;
+        let tokens = tch::no_grad(|| self.steps(&layouts, &mut dispatcher))?;
+        let (ledger, _, work) = dispatcher.finish()?;
+        Ok(Generated { tokens, ledger, work })
+    }
+
+    /// What each step computes: first the prompts, then one position after the other. The last token
+    /// is chosen and not computed any more.
+    fn layouts(&self) -> Result<Vec<Segments>> {
+        self.prompts.check(&self.model.config)?;
+        let Some(further) = self.max_new_tokens.checked_sub(1) else {
+            return Err(Error::NoNewTokens);
+        };
+        let n_ctx = self.model.config.n_ctx;
+        for (sequence, prompt) in self.prompts.sequences().iter().enumerate() {
+            if prompt.len() + further > n_ctx {
+                let (prompt, new) = (prompt.len(), self.max_new_tokens);
+                return Err(Error::ContinuationTooLong { sequence, prompt, new, n_ctx });
+            }
+        }
+        let prompts = Segments::reaching(self.prompts, further);
+        let steps = std::iter::successors(Some(prompts), |before| Some(before.next()));
+        Ok(steps.take(self.max_new_tokens).collect())
+    }
+
+    fn steps(&self, layouts: &[Segments], hooks: &mut Dispatcher<'_>) -> Result<Vec<Vec<u32>>> {
+        let mut cache = Cache::new(self.model.config.n_layers);
+        let mut sequences = self.prompts.sequences().to_vec();
+        let mut is_done = vec![false; sequences.len()];
+        for layout in layouts {
+            let (segments, _) = layout.only(|sequence| !is_done[sequence]);
+            if segments.rows == 0 {
+                break;
+            }
+            let scored = Scored::new(&segments, Some(&Positions::last()))?;
+            let mut pass = Pass { segments: &segments, hooks, cache: Some(&mut cache) };
+            let logits = match self.model.forward(&sequences, &scored, &mut pass) {
+                Ok(logits) => logits,
+                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Stopped) => break,
+            };
+            for (row, (sequence, span, _)) in segments.by_row().enumerate() {
+                let example = self.prompts.examples()[sequence];
+                let of_row = logits.f_get(row as i64)?;
+                let token = self.sampling.choose(&of_row, example, span.end)?;
+                sequences[sequence].push(token);
+                is_done[sequence] = self.stop_token == Some(token);
+            }
+            cache.retain(|sequence| !is_done[sequence])?;
+        }
+        let prompts = self.prompts.sequences();
+        Ok(sequences
+            .iter()
+            .zip(prompts)
+            .map(|(all, prompt)| all[prompt.len()..].to_vec())
+            .collect())
+    }
+}

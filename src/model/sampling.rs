@@ -1,0 +1,95 @@
+//! How the next token is chosen.
+
+use ndarray::Array1;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::Distribution;
+use rand_distr::weighted::WeightedIndex;
+use tch::{Device, Kind, Tensor};
+
+use crate::analysis::rank::top_k;
+use crate::error::{Error, Result};
+
+/// How the next token is chosen from the logits.
+///
+/// What is drawn depends on the seed, the example's number and the position, and on nothing else, so
+/// that an example is continued in the same way whatever it is [batched](Batch::with_examples) with.
+///
+/// [`Batch::with_examples`]: crate::Batch::with_examples
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling(Choice);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Choice {
+    Greedy,
+    Drawn { temperature: f64, top_k: Option<usize>, seed: u64 },
+}
+
+impl Sampling {
+    /// The most likely token; of equal ones that with the lowest id.
+    pub const fn greedy() -> Self {
+        Self(Choice::Greedy)
+    }
+
+    /// A token drawn with the probabilities `softmax(logits / temperature)`.
+    ///
+    /// # Errors
+    /// [`Error::Temperature`] unless the temperature is above 0 and finite.
+    pub fn seeded(temperature: f64, seed: u64) -> Result<Self> {
+        Self::drawn(temperature, None, seed)
+    }
+
+    /// A token drawn in the same way from the `k` most likely ones alone.
+    ///
+    /// # Errors
+    /// [`Error::Temperature`]. Whether there are `k` tokens is checked before the first step.
+    pub fn seeded_top_k(k: usize, temperature: f64, seed: u64) -> Result<Self> {
+        Self::drawn(temperature, Some(k), seed)
+    }
+
+    fn drawn(temperature: f64, top_k: Option<usize>, seed: u64) -> Result<Self> {
+        if temperature.is_finite() && temperature > 0.0 {
+            Ok(Self(Choice::Drawn { temperature, top_k, seed }))
+        } else {
+            Err(Error::Temperature { given: temperature })
+        }
+    }
+
+    /// Checks that there are as many tokens as are to be drawn from.
+    pub(super) fn check(self, d_vocab: usize) -> Result<()> {
+        match self.0 {
+            Choice::Drawn { top_k: Some(given), .. } if given == 0 || given > d_vocab => {
+                Err(Error::TopKOutOfRange { given, allowed: d_vocab })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The token that follows, at `position`.
+    ///
+    /// # Shapes
+    /// - logits: `[d_vocab]`
+    pub(super) fn choose(self, logits: &Tensor, example: u64, position: usize) -> Result<u32> {
+        let logits = logits.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        let logits = Array1::from(Vec::<f64>::try_from(&logits)?);
+        let Choice::Drawn { temperature, top_k: k, seed } = self.0 else {
+            return Ok(top_k(logits.view(), 1)?[0].token);
+        };
+        let logits = logits / temperature;
+        let likely = top_k(logits.view(), k.unwrap_or(logits.len()))?;
+        let weights = likely.iter().map(|ranked| ranked.log_prob.exp());
+        let weights = WeightedIndex::new(weights).map_err(|_| Error::NothingToDraw { position })?;
+        Ok(likely[weights.sample(&mut generator(seed, example, position))].token)
+    }
+}
+
+/// The generator of one position of one example, a function of its arguments alone.
+fn generator(seed: u64, example: u64, position: usize) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&example.to_le_bytes());
+    // No site: sampling and noise of one seed do not share their numbers.
+    key[16..24].copy_from_slice(&u64::MAX.to_le_bytes());
+    key[24..32].copy_from_slice(&(position as u64).to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}

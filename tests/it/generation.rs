@@ -1,0 +1,293 @@
+//! Continuations: against Hugging Face, and against runs over the whole text.
+
+use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions};
+use hooked_gpt2::intervention::Interventions;
+use hooked_gpt2::tch::Device;
+use hooked_gpt2::{Batch, Checkpoint, Error, Generation, Gpt2, Precision, Sampling};
+use serde::Deserialize;
+
+use crate::support::{fixtures, reason, single, tiny};
+
+#[derive(Deserialize)]
+struct Reference {
+    continuations: Vec<Continuation>,
+}
+
+#[derive(Deserialize)]
+struct Continuation {
+    prompt: Vec<u32>,
+    plain: Vec<u32>,
+    scaled: Vec<u32>,
+    scaled_new: Vec<u32>,
+}
+
+fn reference() -> Vec<Continuation> {
+    let content = std::fs::read(fixtures().join("generation_bundled.json")).unwrap();
+    serde_json::from_slice::<Reference>(&content).unwrap().continuations
+}
+
+fn bundled(precision: Precision) -> Gpt2 {
+    Gpt2::load(&Checkpoint::bundled().unwrap(), precision, Device::Cpu).unwrap().0
+}
+
+/// What the reference scales.
+fn scaled(positions: &Positions) -> Interventions {
+    let mut hooks = Interventions::new();
+    hooks.scale(At::resid_post(6).positions(positions.clone()), 0.6).unwrap();
+    hooks.scale(At::mlp_out(9).positions(positions.clone()), -1.0).unwrap();
+    hooks
+}
+
+/// What a run over the whole text gives at each step. `hooks` answers for a text of some length.
+fn without_cache(
+    model: &Gpt2,
+    prompt: &[u32],
+    new: usize,
+    hooks: &dyn Fn(usize) -> Interventions,
+) -> Vec<u32> {
+    let mut text = prompt.to_vec();
+    for _ in 0..new {
+        let (batch, hooks) = (single(&text), hooks(text.len()));
+        let output = model.run(&batch).hooks(&hooks).unembed(Positions::last()).execute().unwrap();
+        let last = output.logits.tensor(0).unwrap().get(-1);
+        text.push(last.argmax(-1, false).int64_value(&[]) as u32);
+    }
+    text.split_off(prompt.len())
+}
+
+#[test]
+fn continuations_are_those_of_hugging_face_plain_and_hooked() {
+    for precision in [Precision::F32, Precision::F64] {
+        let model = bundled(precision);
+        let references = reference();
+        let prompts = Batch::new(references.iter().map(|one| one.prompt.clone())).unwrap();
+        let new = references[0].plain.len();
+        let all = scaled(&Positions::all());
+        let of_all = |hooks: &dyn HookRegistry| {
+            model.generate(&prompts, new).hooks(hooks).execute().unwrap().tokens
+        };
+        let (plain, scaled_all) = (of_all(&NoHooks), of_all(&all));
+        let only_new: Vec<Interventions> = references
+            .iter()
+            .map(|one| scaled(&Positions::starting_at(one.prompt.len())))
+            .collect();
+        let only_new: Vec<&dyn HookRegistry> =
+            only_new.iter().map(|hooks| hooks as &dyn HookRegistry).collect();
+        let generation = model.generate(&prompts, new).hooks_for_each(&only_new);
+        let scaled_new = generation.execute().unwrap().tokens;
+        for (sequence, expected) in references.iter().enumerate() {
+            assert_eq!(plain[sequence], expected.plain, "{precision}");
+            assert_eq!(scaled_all[sequence], expected.scaled, "{precision}");
+            assert_eq!(scaled_new[sequence], expected.scaled_new, "{precision}");
+        }
+    }
+}
+
+#[test]
+fn the_cache_gives_what_whole_runs_give_wherever_a_hook_stands() {
+    let model = bundled(Precision::F64);
+    let (prompt, new) = (reference().remove(0).prompt, 9);
+    assert_eq!(prompt.len(), 5);
+    let kept = |positions: std::ops::Range<usize>, len: usize| {
+        Positions::several(positions.filter(|&position| position < len))
+    };
+    type Case = (Interventions, Box<dyn Fn(usize) -> Interventions>);
+    let mut cases: Vec<Case> = Vec::new();
+    let mut case = |hook: fn(&mut Interventions, Positions),
+                    generated: Positions,
+                    whole: std::ops::Range<usize>| {
+        let mut hooks = Interventions::new();
+        hook(&mut hooks, generated);
+        let at_len = move |len: usize| {
+            let mut hooks = Interventions::new();
+            let positions = kept(whole.clone(), len);
+            if positions != Positions::several([]) {
+                hook(&mut hooks, positions);
+            }
+            hooks
+        };
+        cases.push((hooks, Box::new(at_len)));
+    };
+    // In the prompt alone, counted from its end too; across the seam; in the continuation alone.
+    for (positions, whole) in [
+        (Positions::range(1..3), 1..3),
+        (Positions::last(), 4..5),
+        (Positions::range(3..8), 3..8),
+        (Positions::starting_at(6), 6..99),
+        (Positions::at(7), 7..8),
+    ] {
+        let [k, z, pattern, keys, neurons] = [(); 5].map(|()| (positions.clone(), whole.clone()));
+        case(
+            |hooks, at| {
+                let _ = hooks.scale(At::k(3).positions(at), -2.0);
+            },
+            k.0,
+            k.1,
+        );
+        case(
+            |hooks, at| {
+                let _ = hooks.scale(At::z(4).heads([1, 2]).positions(at), -9.0);
+            },
+            z.0,
+            z.1,
+        );
+        case(
+            |hooks, at| {
+                let _ = hooks.scale(At::pattern(5).queries(at), 6.0);
+            },
+            pattern.0,
+            pattern.1,
+        );
+        case(
+            |hooks, at| {
+                let _ = hooks.scale(At::attn_scores(6).keys(at), -1.0);
+            },
+            keys.0,
+            keys.1,
+        );
+        case(
+            |hooks, at| {
+                hooks.scale(At::mlp_post(2).neurons(0..300).positions(at), -3.0).unwrap();
+            },
+            neurons.0,
+            neurons.1,
+        );
+    }
+    let batch = single(&prompt);
+    let plain = model.generate(&batch, new).execute().unwrap().tokens.remove(0);
+    let mut changed = 0;
+    for (number, (hooks, at_len)) in cases.iter().enumerate() {
+        let generated = model.generate(&batch, new).hooks(hooks).execute().unwrap();
+        let expected = without_cache(&model, &prompt, new, at_len);
+        assert_eq!(generated.tokens[0], expected, "case {number}");
+        changed += usize::from(expected != plain);
+        assert!(generated.ledger.entries()[0].change_l2 > 0.0);
+    }
+    assert!(changed >= cases.len() / 2, "{changed} of {}", cases.len());
+}
+
+#[test]
+fn skipping_blocks_in_some_sequences_leaves_the_others_as_they_are() {
+    let model = tiny(Precision::F64);
+    let prompts = [vec![3, 14, 15], vec![9, 2, 6], vec![5, 35, 8, 97]];
+    let batch = Batch::new(prompts.clone()).unwrap();
+    let mut skip = Interventions::new();
+    skip.skip(1);
+    let hooks: [&dyn HookRegistry; 3] = [&NoHooks, &skip, &skip];
+    let together = model.generate(&batch, 6).hooks_for_each(&hooks).execute().unwrap().tokens;
+    for (prompt, (hooks, tokens)) in prompts.iter().zip(hooks.iter().zip(together)) {
+        let batch = single(prompt);
+        let alone = model.generate(&batch, 6).hooks(*hooks).execute().unwrap().tokens;
+        assert_eq!(tokens, alone[0]);
+    }
+}
+
+#[test]
+fn each_position_is_computed_once_and_finished_sequences_not_at_all() {
+    let model = bundled(Precision::F32);
+    let prompts: Vec<Vec<u32>> = reference().into_iter().map(|one| one.prompt).collect();
+    let of_prompts: usize = prompts.iter().map(Vec::len).sum();
+    let batch = Batch::new(prompts).unwrap();
+    let n_layers = model.config().n_layers;
+    let whole = model.generate(&batch, 8).execute().unwrap();
+    assert_eq!(whole.work.attention_rows, n_layers * (of_prompts + 3 * 7));
+    assert_eq!(whole.work.unembedded_rows, 3 * 8);
+
+    // A token that ends one sequence early and the others late or never.
+    let stop = whole.tokens[0][2];
+    let ends = |tokens: &[u32]| tokens.iter().position(|&token| token == stop);
+    let lengths: Vec<usize> =
+        whole.tokens.iter().map(|tokens| ends(tokens).map_or(8, |last| last + 1)).collect();
+    assert_ne!(lengths[0], lengths[1]);
+    let stopped = model.generate(&batch, 8).stop_token(stop).execute().unwrap();
+    for (sequence, &len) in lengths.iter().enumerate() {
+        assert_eq!(stopped.tokens[sequence], whole.tokens[sequence][..len]);
+    }
+    let rows = of_prompts + lengths.iter().map(|len| len - 1).sum::<usize>();
+    assert_eq!(stopped.work.mlp_rows, n_layers * rows);
+}
+
+#[test]
+fn what_is_drawn_depends_on_seed_and_example_and_not_on_the_batch() {
+    let model = bundled(Precision::F64);
+    let prompts: Vec<Vec<u32>> = reference().into_iter().map(|one| one.prompt).collect();
+    let drawn = |batch: &Batch, seed: u64| {
+        let sampling = Sampling::seeded(0.9, seed).unwrap();
+        model.generate(batch, 12).sampling(sampling).execute().unwrap().tokens
+    };
+    let together = drawn(&Batch::new(prompts.clone()).unwrap(), 7);
+    for (example, prompt) in prompts.iter().enumerate() {
+        let alone = Batch::single(prompt.clone()).unwrap();
+        let numbered = alone.clone().with_examples([example as u64]).unwrap();
+        assert_eq!(drawn(&numbered, 7)[0], together[example]);
+        assert_ne!(drawn(&numbered, 8)[0], together[example]);
+    }
+    let twice = drawn(&Batch::new([prompts[0].clone(), prompts[0].clone()]).unwrap(), 7);
+    assert_ne!(twice[0], twice[1]);
+}
+
+#[test]
+fn tokens_are_drawn_with_their_probabilities() {
+    let model = bundled(Precision::F64);
+    let prompt = reference().remove(0).prompt;
+    let n: u64 = 4000;
+    let batch = Batch::new(vec![prompt.clone(); n as usize]).unwrap();
+    let logits = model.run(&single(&prompt)).execute().unwrap().logits.last(0).unwrap();
+    let drawn = |sampling: Sampling| -> Vec<u32> {
+        let generated = model.generate(&batch, 1).sampling(sampling).execute().unwrap();
+        generated.tokens.into_iter().map(|tokens| tokens[0]).collect()
+    };
+    let scaled = logits.mapv(|logit| (logit / 0.5).exp());
+    let all = drawn(Sampling::seeded(0.5, 1).unwrap());
+    let likely = hooked_gpt2::analysis::rank::top_k(logits.view(), 3).unwrap();
+    for ranked in &likely {
+        let probability = scaled[ranked.token as usize] / scaled.sum();
+        let count = all.iter().filter(|&&token| token == ranked.token).count() as f64;
+        let std = (n as f64 * probability * (1.0 - probability)).sqrt();
+        assert!((count - n as f64 * probability).abs() < 4.0 * std, "{ranked:?}: {count}");
+    }
+    let of_two = drawn(Sampling::seeded_top_k(2, 0.5, 1).unwrap());
+    assert!(of_two.iter().all(|token| likely[..2].iter().any(|ranked| ranked.token == *token)));
+    assert!(likely[..2].iter().all(|ranked| of_two.contains(&ranked.token)));
+    assert!(drawn(Sampling::greedy()).iter().all(|&token| token == likely[0].token));
+}
+
+#[test]
+fn what_cannot_be_generated_is_refused_before_the_first_step() {
+    let model = tiny(Precision::F64);
+    let batch = single(&[1, 2, 3, 4]);
+    let failure = |generation: Generation<'_>| generation.execute().unwrap_err();
+    assert!(matches!(failure(model.generate(&batch, 0)), Error::NoNewTokens));
+    // The last new token is chosen and not computed: a context of 32 holds 4 and 28 more.
+    assert!(model.generate(&batch, 29).execute().is_ok());
+    let error = failure(model.generate(&batch, 30));
+    assert!(
+        matches!(error, Error::ContinuationTooLong { prompt: 4, new: 30, n_ctx: 32, .. }),
+        "{error}"
+    );
+    for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(Sampling::seeded(temperature, 0), Err(Error::Temperature { .. })));
+    }
+    for k in [0, 102] {
+        let sampling = Sampling::seeded_top_k(k, 1.0, 0).unwrap();
+        let error = failure(model.generate(&batch, 3).sampling(sampling));
+        assert!(matches!(error, Error::TopKOutOfRange { allowed: 101, .. }), "{error}");
+    }
+    let fails = |change: &dyn Fn(&mut Interventions)| {
+        let mut hooks = Interventions::new();
+        hooks.edit("fails", At::embed(), |_, _| Err(Error::EmptyBatch));
+        change(&mut hooks);
+        failure(model.generate(&batch, 3).hooks(&hooks))
+    };
+    // Three new tokens compute positions 4 and 5.
+    let outside = fails(&|hooks| {
+        let _ = hooks.zero(At::resid_pre(1).positions(Positions::at(6)));
+    });
+    assert!(matches!(reason(&outside), Error::PositionOutOfRange { len: 6, .. }), "{outside}");
+    let of_prompt =
+        hooked_gpt2::tch::Tensor::zeros([4, 24], (hooked_gpt2::tch::Kind::Double, Device::Cpu));
+    let misfit = fails(&|hooks| {
+        let _ = hooks.set(At::resid_pre(1), &of_prompt).unwrap();
+    });
+    assert!(matches!(reason(&misfit), Error::Replacement { .. }), "{misfit}");
+}
