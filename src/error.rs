@@ -388,22 +388,14 @@ pub enum Error {
         needed: String,
     },
     /// An edit at a site where it has no meaning.
-    #[error("{edit} cannot stand at {site}, allowed: {allowed}")]
+    #[error("it has no meaning at that site, allowed: {allowed}")]
     EditSite {
-        /// The edit.
-        edit: &'static str,
-        /// The site.
-        site: String,
-        /// The sites where it can.
+        /// The sites where it has.
         allowed: &'static str,
     },
     /// A shuffle of nothing or of a single thing, which would change nothing.
-    #[error("{edit} at {site}: {given} selected, at least 2 are needed to change places")]
+    #[error("{given} selected, at least 2 are needed to change places")]
     TooFewToShuffle {
-        /// The edit.
-        edit: &'static str,
-        /// The site.
-        site: String,
         /// How many there are.
         given: usize,
     },

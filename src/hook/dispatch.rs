@@ -64,7 +64,7 @@ impl<'a> Dispatcher<'a> {
     ) -> Result<Self> {
         let Intent { registries, captures, way, check_finite } = intent;
         let preflight = Preflight { config, layouts, way, kind, device };
-        preflight.check_hooks(registries)?;
+        preflight.check_hooks(registries, &captures)?;
         preflight.check_captures(&captures, registries)?;
 
         let mut edited = SiteSet::new(config.n_layers);

@@ -7,6 +7,7 @@ mod dispatch;
 mod edit;
 mod halt;
 mod ledger;
+mod overwritten;
 mod positions;
 mod preflight;
 mod registry;

@@ -21,8 +21,8 @@ pub(super) struct Preflight<'a> {
 }
 
 impl Preflight<'_> {
-    /// Checks every hook of every registry.
-    pub fn check_hooks(self, registries: Registries<'_>) -> Result<()> {
+    /// Checks every hook of every registry; `captures` may be what a hook is for.
+    pub fn check_hooks(self, registries: Registries<'_>, captures: &[Spec]) -> Result<()> {
         let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
         if let Registries::Each(each) = registries
             && each.len() != n_sequences
@@ -37,9 +37,10 @@ impl Preflight<'_> {
                     None => in_model?,
                 }
             }
+            let groups = self.groups_of(sequence);
             for layer in (0..self.config.n_layers).map(Some).chain([None]) {
                 for hook in hooks_in(registry, layer) {
-                    let checked = self.check_hook(hook, sequence, registry);
+                    let checked = self.check_hook(hook, sequence, registry, &groups);
                     checked.map_err(|error| refused(hook, sequence, error))?;
                 }
             }
@@ -48,8 +49,22 @@ impl Preflight<'_> {
                     |site: Site| registry.hooks(layer).iter().any(|hook| hook.site() == site);
                 check_forks(layer, edited)?;
             }
+            if let Some((hook, reason)) = self.overwritten(registry, &groups, captures)? {
+                return Err(refused(hook, sequence, reason));
+            }
         }
         Ok(())
+    }
+
+    /// The groups that a registry is asked to edit: all, or its one sequence by itself.
+    fn groups_of(self, sequence: Option<usize>) -> Vec<SegmentGroup> {
+        let groups = self.layouts.iter().flat_map(|segments| &segments.groups);
+        let Some(sequence) = sequence else { return groups.cloned().collect() };
+        let alone = groups.filter_map(|group| {
+            let member = group.sequences.iter().position(|&member| member == sequence)?;
+            Some(group.alone(member))
+        });
+        alone.collect()
     }
 
     fn check_hook(
@@ -57,6 +72,7 @@ impl Preflight<'_> {
         hook: &Hook,
         sequence: Option<usize>,
         registry: &dyn HookRegistry,
+        groups: &[SegmentGroup],
     ) -> Result<()> {
         let site = hook.site();
         site.check(self.config)?;
@@ -66,16 +82,11 @@ impl Preflight<'_> {
         }
         let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
         hook.selected().check_sequences(sequence.map_or(n_sequences, |_| 1))?;
-        for group in self.layouts.iter().flat_map(|segments| &segments.groups) {
-            match sequence {
-                None => self.check_edit(hook, group)?,
-                Some(sequence) => {
-                    let member = group.sequences.iter().position(|&member| member == sequence);
-                    member.map_or(Ok(()), |member| self.check_edit(hook, &group.alone(member)))?;
-                }
-            }
+        // Where positions come one by one, an edit sees no other ones.
+        if self.layouts.len() > 1 && hook.edit().mixes_positions() {
+            return Err(Error::MixesPositions);
         }
-        Ok(())
+        groups.iter().try_for_each(|group| self.check_edit(hook, group))
     }
 
     /// Checks a selection and its edit against the sequences of one group.

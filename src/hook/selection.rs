@@ -114,6 +114,15 @@ impl Selected {
 }
 
 impl Chosen {
+    /// Whether all of `other`, of the same site, is chosen here too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let covers = |own: &[usize], other: &[usize]| other.iter().all(|index| own.contains(index));
+        covers(&self.sequences, &other.sequences)
+            && covers(&self.positions, &other.positions)
+            && covers(&self.heads, &other.heads)
+            && covers(&self.last_axis, &other.last_axis)
+    }
+
     /// The part as an edit sees it.
     pub fn part(&self, site: Site) -> Part<'_> {
         Part {

@@ -220,6 +220,33 @@ impl Site {
         matches!(self.0, Place::Block(_, Point::ResidPre | Point::ResidPost))
     }
 
+    /// Whether everything that `earlier` does to the logits goes through this site, which comes later.
+    pub(super) fn is_passed_by_all_of(self, earlier: Self) -> bool {
+        use Point::*;
+        let (layer, point) = match self.0 {
+            Place::Unembed | Place::LnFinalNormalized => return earlier < self,
+            Place::Block(_, ResidPre | ResidMid | ResidPost) => return earlier < self,
+            Place::Block(layer, point) => (layer, point),
+            _ => return false,
+        };
+        let Place::Block(of_layer, earlier) = earlier.0 else { return false };
+        let into_scores = matches!(earlier, QInput | KInput | Q | K);
+        of_layer == layer
+            && earlier < point
+            && match point {
+                Q => earlier == QInput,
+                K => earlier == KInput,
+                V => earlier == VInput,
+                Ln1Normalized => earlier == Ln1Scale,
+                AttnScores => into_scores,
+                Pattern => into_scores || earlier == AttnScores,
+                Z | Result | AttnOut => earlier > ResidPre,
+                Ln2Normalized => matches!(earlier, MlpIn | Ln2Scale),
+                MlpPre | MlpPost | MlpOut => earlier > ResidMid,
+                _ => false,
+            }
+    }
+
     /// The axes of the site's tensor.
     pub fn axes(self) -> Axes {
         match self.0 {

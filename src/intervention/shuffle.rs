@@ -39,13 +39,6 @@ impl Shuffle {
         Self { what: What::Channels, seed }
     }
 
-    fn name(self) -> &'static str {
-        match self.what {
-            What::Positions => "Shuffle::positions",
-            What::Channels => "Shuffle::channels",
-        }
-    }
-
     /// For each of `len` things at `place`, the one that takes its place.
     fn order(self, site: Site, place: Place, len: usize) -> Vec<i64> {
         let mut generator = random::generator(self.seed, site, place);
@@ -62,15 +55,14 @@ impl Shuffle {
 
 impl Edit for Shuffle {
     fn check(&self, _selected: &TensorForm, part: &Part<'_>) -> Result<()> {
-        let (edit, site) = (self.name(), part.site.to_string());
         if part.site.axes() == Axes::Attention {
-            return Err(Error::EditSite { edit, site, allowed: "all but attn_scores and pattern" });
+            return Err(Error::EditSite { allowed: "all but attn_scores and pattern" });
         }
         let given = match self.what {
             What::Positions => part.positions.len(),
             What::Channels => part.last_axis.len(),
         };
-        if given < 2 { Err(Error::TooFewToShuffle { edit, site, given }) } else { Ok(()) }
+        if given < 2 { Err(Error::TooFewToShuffle { given }) } else { Ok(()) }
     }
 
     fn mixes_positions(&self) -> bool {

@@ -16,6 +16,7 @@ mod parity;
 mod partial_runs;
 mod runs;
 mod shuffle;
+mod silent_failures;
 mod sites;
 mod support;
 mod tokenizer;

@@ -5,7 +5,7 @@ use hooked_gpt2::intervention::{Add, Interpolate, Interventions, Noise, Scale, S
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Gpt2, Precision};
 
-use crate::support::{assert_identical, single, tiny};
+use crate::support::{assert_identical, reason, single, tiny};
 
 const PROMPT: [u32; 6] = [3, 14, 15, 92, 65, 35];
 
@@ -137,38 +137,33 @@ fn every_order_of_three_positions_is_drawn_as_often_as_any_other() {
 fn a_shuffle_that_can_change_nothing_is_refused_before_the_run() {
     let model = tiny(Precision::F64);
     let refused = |prompt: &[u32], hooks: &Interventions| {
-        model.run(&single(prompt)).hooks(hooks).execute().unwrap_err().to_string()
+        let error = model.run(&single(prompt)).hooks(hooks).execute().unwrap_err();
+        reason(&error).to_string()
     };
     let mut hooks = Interventions::new();
     hooks.shuffle(At::resid_pre(1).positions(Positions::last()), Shuffle::positions(0));
-    assert_eq!(
-        refused(&PROMPT, &hooks),
-        "Shuffle::positions at blocks.1.hook_resid_pre: 1 selected, \
-         at least 2 are needed to change places"
-    );
+    assert_eq!(refused(&PROMPT, &hooks), "1 selected, at least 2 are needed to change places");
     let mut hooks = Interventions::new();
     hooks.shuffle(At::resid_pre(1), Shuffle::positions(0));
-    assert!(refused(&[1], &hooks).starts_with("Shuffle::positions at blocks.1.hook_resid_pre: 1"));
+    assert!(refused(&[1], &hooks).starts_with("1 selected"));
     let mut hooks = Interventions::new();
     hooks.shuffle(At::ln_final_scale(), Shuffle::channels(0));
-    assert!(refused(&PROMPT, &hooks).starts_with("Shuffle::channels at ln_final.hook_scale: 1"));
+    assert!(refused(&PROMPT, &hooks).starts_with("1 selected"));
 }
 
 #[test]
 fn a_shuffle_in_attention_is_refused_before_the_run() {
     let model = tiny(Precision::F64);
-    for (site, shuffle, name) in [
-        (At::pattern(1), Shuffle::positions(0), "Shuffle::positions"),
-        (At::pattern(1), Shuffle::channels(0), "Shuffle::channels"),
-        (At::attn_scores(1), Shuffle::positions(0), "Shuffle::positions"),
-        (At::attn_scores(1), Shuffle::channels(0), "Shuffle::channels"),
-    ] {
-        let expected =
-            format!("{name} cannot stand at {site}, allowed: all but attn_scores and pattern");
-        let mut hooks = Interventions::new();
-        hooks.shuffle(site, shuffle);
-        let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
-        assert_eq!(error.to_string(), expected);
+    for site in [At::pattern(1), At::attn_scores(1)] {
+        for shuffle in [Shuffle::positions(0), Shuffle::channels(0)] {
+            let mut hooks = Interventions::new();
+            hooks.shuffle(site.clone(), shuffle);
+            let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
+            assert_eq!(
+                reason(&error).to_string(),
+                "it has no meaning at that site, allowed: all but attn_scores and pattern"
+            );
+        }
     }
 }
 
