@@ -42,6 +42,14 @@ pub enum Error {
         /// Where and why.
         source: serde_json::Error,
     },
+    /// A file is not the TOML that it should be.
+    #[error("{path}: malformed TOML", path = path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why, on several lines.
+        source: Box<toml::de::Error>,
+    },
 
     // ------------------------------------------------------------ checkpoints
     /// `config.json` asks for something that this crate does not compute.
@@ -72,7 +80,7 @@ pub enum Error {
         /// The shard's name.
         given: String,
     },
-    /// A weight is stored in a number format that cannot be loaded.
+    /// A tensor is in a number format that cannot be stored or loaded.
     #[error("{path}: `{tensor}` is stored as {given}, allowed: F32, F16, BF16, F64", path = path.display())]
     StoredKind {
         /// The file.
@@ -398,6 +406,44 @@ pub enum Error {
     TooFewToShuffle {
         /// How many there are.
         given: usize,
+    },
+    /// A hook that cannot be saved, because its edit is a closure or one's own.
+    #[error("hook `{hook}` at {site} cannot be saved, allowed: built-in edits")]
+    NotBuiltIn {
+        /// The hook's name.
+        hook: String,
+        /// Where it is.
+        site: String,
+    },
+    /// A file of interventions describes a hook that cannot be.
+    #[error("{path}: hook {index} cannot be loaded", path = path.display())]
+    DescribedHook {
+        /// The file.
+        path: PathBuf,
+        /// Which hook of the file, from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A file of interventions selects along an axis that the site does not have.
+    #[error("`{given}` cannot be selected at {site}, allowed: {allowed}")]
+    SelectionAtSite {
+        /// The field that says what is selected.
+        given: &'static str,
+        /// The site.
+        site: String,
+        /// The fields allowed there.
+        allowed: String,
+    },
+    /// A file of interventions names a tensor that is not beside it.
+    #[error("{path}: no tensor `{given}`, stored: {stored}", path = path.display())]
+    NoSuchTensor {
+        /// The file of tensors.
+        path: PathBuf,
+        /// The name.
+        given: String,
+        /// The names that are there.
+        stored: String,
     },
     /// NaN or an infinity, at the first site where a run that looked for it found one.
     #[error("{site} is not finite at position {position} of sequence {sequence}")]

@@ -43,6 +43,7 @@ mod precision;
 pub mod report;
 mod segment;
 mod tokenizer;
+mod whole_file;
 
 pub use batch::Batch;
 pub use checkpoint::Checkpoint;

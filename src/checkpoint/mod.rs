@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
 pub use report::{LoadReport, Mismatch};
+pub(crate) use safetensors_file::SafetensorsFile;
 pub use source::{Download, DownloadProgress, Source};
 pub(crate) use weights::Weights;
 

@@ -14,7 +14,7 @@ const LENGTH_FIELD: usize = 8;
 
 /// A safetensors file whose header is read and checked.
 #[derive(Debug)]
-pub(super) struct SafetensorsFile {
+pub(crate) struct SafetensorsFile {
     path: PathBuf,
     metadata: Metadata,
     /// Where the first tensor begins.
@@ -77,10 +77,15 @@ impl SafetensorsFile {
     }
 
     /// Reads the tensor stored as `name` as `kind` on `device`.
+    pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
+        Ok(self.read_stored(name)?.f_to_device(device)?.f_to_kind(kind)?)
+    }
+
+    /// Reads the tensor stored as `name` as it is, onto the CPU.
     ///
     /// The bytes go from the file into the tensor's own memory, once: loading costs one copy of
     /// the file, in time and in memory.
-    pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
+    pub fn read_stored(&self, name: &str) -> Result<Tensor> {
         let missing = || Error::MissingWeights {
             checkpoint: self.path.display().to_string(),
             names: vec![name.to_owned()],
@@ -88,19 +93,18 @@ impl SafetensorsFile {
         let info = self.metadata.info(name).ok_or_else(missing)?;
         let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
         let stored = self.stored_kind(name, info)?;
-        let tensor = match self.content {
+        match self.content {
             Content::Embedded(content) => {
                 let start = self.data_start as usize;
                 let (from, to) = info.data_offsets;
-                Tensor::f_from_data_size(&content[start + from..start + to], &shape, stored)?
+                Ok(Tensor::f_from_data_size(&content[start + from..start + to], &shape, stored)?)
             }
             Content::OnDisk => {
                 let mut tensor = Tensor::f_empty(&shape, (stored, Device::Cpu))?;
                 self.read_into(&mut tensor, info)?;
-                tensor
+                Ok(tensor)
             }
-        };
-        Ok(tensor.f_to_device(device)?.f_to_kind(kind)?)
+        }
     }
 
     fn read_into(&self, tensor: &mut Tensor, info: &TensorInfo) -> Result<()> {

@@ -139,7 +139,8 @@ impl At<Vocabulary> {
     }
 }
 
-fn sorted(indices: impl IntoIterator<Item = usize>) -> Vec<usize> {
+/// The indices in increasing order, each once.
+pub(crate) fn sorted(indices: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let mut indices: Vec<usize> = indices.into_iter().collect();
     indices.sort_unstable();
     indices.dedup();

@@ -1,5 +1,6 @@
 //! What a hook does, and where.
 
+use std::any::Any;
 use std::fmt;
 
 use tch::{Device, Kind, Tensor};
@@ -14,7 +15,7 @@ use crate::error::Result;
 /// Implementations get the selected part of a site's tensor, all its axes in their places, and return
 /// its replacement: of the same shape, kind and device, and in memory of its own. Their `Debug` form
 /// names the hook in errors and in the [`Ledger`](super::Ledger).
-pub trait Edit: fmt::Debug + Send {
+pub trait Edit: Any + fmt::Debug + Send {
     /// Checks, before anything is computed, that the edit fits what it will be given.
     ///
     /// # Errors
@@ -100,8 +101,13 @@ pub struct Hook {
 
 impl Hook {
     /// Puts `edit` at a site, or at the part of it that `at` selects.
-    pub fn new<Class>(at: At<Class>, edit: impl Edit + 'static) -> Self {
+    pub fn new<Class>(at: At<Class>, edit: impl Edit) -> Self {
         Self { selected: at.into_selected(), edit: Box::new(edit) }
+    }
+
+    /// The hook that [`selected`](Self::selected) and [`edit`](Self::edit) are of.
+    pub(crate) fn from_parts(selected: Selected, edit: Box<dyn Edit>) -> Self {
+        Self { selected, edit }
     }
 
     /// Where the hook stands.
@@ -114,7 +120,7 @@ impl Hook {
         &*self.edit
     }
 
-    pub(super) fn selected(&self) -> &Selected {
+    pub(crate) fn selected(&self) -> &Selected {
         &self.selected
     }
 }

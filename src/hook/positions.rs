@@ -16,10 +16,11 @@ use crate::segment::Extent;
 /// # Ok::<(), hooked_gpt2::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Positions(Selection);
+pub struct Positions(PositionSelection);
 
+/// What a [`Positions`] says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Selection {
+pub(crate) enum PositionSelection {
     All,
     Range(Range<usize>),
     List(Vec<usize>),
@@ -30,22 +31,22 @@ enum Selection {
 impl Positions {
     /// Every position.
     pub const fn all() -> Self {
-        Self(Selection::All)
+        Self(PositionSelection::All)
     }
 
     /// Position `index`.
     pub const fn at(index: usize) -> Self {
-        Self(Selection::Range(index..index + 1))
+        Self(PositionSelection::Range(index..index + 1))
     }
 
     /// The positions of `range`.
     pub const fn range(range: Range<usize>) -> Self {
-        Self(Selection::Range(range))
+        Self(PositionSelection::Range(range))
     }
 
     /// The positions from `start` on.
     pub const fn starting_at(start: usize) -> Self {
-        Self(Selection::StartingAt(start))
+        Self(PositionSelection::StartingAt(start))
     }
 
     /// Each of `indices`, in increasing order and once, however they are given.
@@ -53,7 +54,7 @@ impl Positions {
         let mut indices: Vec<usize> = indices.into_iter().collect();
         indices.sort_unstable();
         indices.dedup();
-        Self(Selection::List(indices))
+        Self(PositionSelection::List(indices))
     }
 
     /// The last position.
@@ -63,7 +64,7 @@ impl Positions {
 
     /// The position `distance` before the end: 1 is the last one.
     pub const fn from_end(distance: usize) -> Self {
-        Self(Selection::FromEnd(distance))
+        Self(PositionSelection::FromEnd(distance))
     }
 
     /// The positions of a sequence of `len` tokens, in increasing order. `sequence` is its index in
@@ -87,13 +88,15 @@ impl Positions {
         sequence: usize,
     ) -> Result<Vec<usize>> {
         let all: Option<Vec<usize>> = match &self.0 {
-            Selection::All => return Ok(span.collect()),
-            Selection::Range(range) => (range.end <= limit).then(|| range.clone().collect()),
-            Selection::List(list) => {
+            PositionSelection::All => return Ok(span.collect()),
+            PositionSelection::Range(range) => {
+                (range.end <= limit).then(|| range.clone().collect())
+            }
+            PositionSelection::List(list) => {
                 list.last().is_some_and(|&last| last < limit).then(|| list.clone())
             }
-            Selection::StartingAt(start) => Some((*start..limit).collect()),
-            Selection::FromEnd(distance) => {
+            PositionSelection::StartingAt(start) => Some((*start..limit).collect()),
+            PositionSelection::FromEnd(distance) => {
                 (1..=end).contains(distance).then(|| vec![end - distance])
             }
         };
@@ -108,22 +111,27 @@ impl Positions {
         }
     }
 
+    /// What is selected.
+    pub(crate) fn selection(&self) -> &PositionSelection {
+        &self.0
+    }
+
     /// Whether this is every position of every sequence.
     pub(crate) fn is_all(&self) -> bool {
-        self.0 == Selection::All
+        self.0 == PositionSelection::All
     }
 }
 
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Selection::All => f.write_str("all"),
-            Selection::Range(range) if range.len() == 1 => write!(f, "{}", range.start),
-            Selection::Range(range) => write!(f, "{}..{}", range.start, range.end),
-            Selection::List(list) => write!(f, "{list:?}"),
-            Selection::StartingAt(start) => write!(f, "{start}.."),
-            Selection::FromEnd(1) => f.write_str("last"),
-            Selection::FromEnd(distance) => write!(f, "{distance} from the end"),
+            PositionSelection::All => f.write_str("all"),
+            PositionSelection::Range(range) if range.len() == 1 => write!(f, "{}", range.start),
+            PositionSelection::Range(range) => write!(f, "{}..{}", range.start, range.end),
+            PositionSelection::List(list) => write!(f, "{list:?}"),
+            PositionSelection::StartingAt(start) => write!(f, "{start}.."),
+            PositionSelection::FromEnd(1) => f.write_str("last"),
+            PositionSelection::FromEnd(distance) => write!(f, "{distance} from the end"),
         }
     }
 }

@@ -48,7 +48,7 @@ impl Selected {
     ///
     /// # Errors
     /// Whatever the selection has that model or sequences do not have.
-    pub fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
+    pub(super) fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
         let axes = self.site.axes();
         let chosen_row = |&row: &usize| {
             self.sequences.as_ref().is_none_or(|chosen| chosen.contains(&group.sequences[row]))

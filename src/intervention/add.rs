@@ -10,8 +10,8 @@ use crate::hook::{Edit, Part, TensorForm};
 /// the residual stream. Shapes fit as for [`Set`](super::Set).
 #[derive(Debug)]
 pub struct Add {
-    vector: Overlay,
-    coefficient: f64,
+    pub(super) vector: Overlay,
+    pub(super) coefficient: f64,
 }
 
 impl Add {

@@ -11,8 +11,8 @@ use crate::hook::{Edit, Part, TensorForm};
 /// [`Set`](super::Set).
 #[derive(Debug)]
 pub struct Interpolate {
-    target: Overlay,
-    weight: f64,
+    pub(super) target: Overlay,
+    pub(super) weight: f64,
 }
 
 impl Interpolate {

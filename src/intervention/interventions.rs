@@ -1,9 +1,11 @@
 //! The general registry.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use tch::Tensor;
 
+use super::description;
 use super::knock_out::KnockOut;
 use super::{Add, Function, Interpolate, Noise, Scale, Set, Shuffle};
 use crate::error::Result;
@@ -127,6 +129,44 @@ impl Interventions {
         let after = hooks.partition_point(|earlier| earlier.site() <= hook.site());
         hooks.insert(after, hook);
         self
+    }
+
+    /// Writes all of it to a file that [`load`](Self::load) reads: as TOML or JSON, by the extension of
+    /// `path`. Tensors go to a file beside it, `edits.toml.safetensors` for `edits.toml`; without
+    /// tensors there is none.
+    ///
+    /// # Errors
+    /// [`NotBuiltIn`](crate::Error::NotBuiltIn) for closures and edits of one's own,
+    /// [`StoredKind`](crate::Error::StoredKind) for tensors that are not of floating-point numbers,
+    /// [`UnknownName`](crate::Error::UnknownName) for another extension, and
+    /// [`Write`](crate::Error::Write).
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        description::save(self, path.as_ref())
+    }
+
+    /// Reads a file of interventions, saved or written by hand. Its tensors are loaded onto the CPU, of
+    /// the kind in which they are stored.
+    ///
+    /// # Errors
+    /// [`Toml`](crate::Error::Toml) and [`Json`](crate::Error::Json) for a text that cannot be read or
+    /// has a field that is not known, [`DescribedHook`](crate::Error::DescribedHook) for a hook that
+    /// cannot be, [`UnknownName`](crate::Error::UnknownName) for another extension,
+    /// [`NotFound`](crate::Error::NotFound) and [`Read`](crate::Error::Read).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        description::load(path.as_ref())
+    }
+
+    /// All hooks in the order in which they apply.
+    pub(super) fn in_order(&self) -> Vec<&Hook> {
+        let mut hooks: Vec<&Hook> =
+            self.layers.values().flatten().chain(&self.outside_blocks).collect();
+        hooks.sort_by_key(|hook| hook.site());
+        hooks
+    }
+
+    /// The layers that are left out.
+    pub(super) fn skipped(&self) -> &BTreeSet<usize> {
+        &self.skipped
     }
 }
 

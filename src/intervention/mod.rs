@@ -1,6 +1,7 @@
 //! Interventions as values: the edits, and the registries that hold them.
 
 mod add;
+mod description;
 mod function;
 mod interpolate;
 mod interventions;

@@ -18,12 +18,12 @@ use crate::hook::{Axes, Edit, Part, Site};
 /// is added to the pattern where the causal mask holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noise {
-    amount: Amount,
-    seed: u64,
+    pub(super) amount: Amount,
+    pub(super) seed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Amount {
+pub(super) enum Amount {
     Gaussian { std: f64 },
     Uniform { half_width: f64 },
 }

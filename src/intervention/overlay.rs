@@ -16,6 +16,11 @@ impl Overlay {
         Ok(Self(value.f_detach_copy()?))
     }
 
+    /// The tensor as it was given.
+    pub fn tensor(&self) -> &Tensor {
+        &self.0
+    }
+
     /// Checks that the tensor can be laid over `selected`.
     pub fn check(&self, selected: &TensorForm) -> Result<()> {
         let own = TensorForm::of(&self.0)?;

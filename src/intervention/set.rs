@@ -14,7 +14,7 @@ use crate::hook::{Edit, Part, TensorForm};
 /// `[pos, d_model]` one each to its own row.
 #[derive(Debug)]
 pub struct Set {
-    value: Overlay,
+    pub(super) value: Overlay,
 }
 
 impl Set {

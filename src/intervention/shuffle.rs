@@ -17,12 +17,12 @@ use crate::hook::{Axes, Edit, Part, Site, TensorForm};
 /// Sites of attention are refused: a query would get the keys of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shuffle {
-    what: What,
-    seed: u64,
+    pub(super) what: What,
+    pub(super) seed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Positions,
     Channels,
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::whole_file;
 
 /// A directory that results are written into.
 #[derive(Debug, Clone)]
@@ -32,10 +33,7 @@ impl OutputDir {
     /// [`Error::Write`].
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.path.join(name);
-        let partial = self.path.join(format!(".{name}.partial"));
-        std::fs::write(&partial, content)
-            .and_then(|()| std::fs::rename(&partial, &path))
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        whole_file::write(&path, content)?;
         Ok(path)
     }
 

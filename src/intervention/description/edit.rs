@@ -1,0 +1,91 @@
+//! A built-in edit in words.
+
+use std::any::Any;
+
+use serde::{Deserialize, Serialize};
+
+use super::seed::Seed;
+use super::tensors::{StoredTensors, TensorsToStore};
+use crate::error::{Error, Result};
+use crate::hook::{Edit, Site};
+use crate::intervention::knock_out::KnockOut;
+use crate::intervention::noise::Amount;
+use crate::intervention::shuffle::What;
+use crate::intervention::{Add, Interpolate, Noise, Scale, Set, Shuffle};
+
+/// The edits that can be saved. Tensors are named as they are stored.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum EditDescription {
+    Scale { factor: f64 },
+    Set { value: String },
+    Add { vector: String, coefficient: f64 },
+    Interpolate { target: String, weight: f64 },
+    GaussianNoise { std: f64, seed: Seed },
+    UniformNoise { half_width: f64, seed: Seed },
+    ShufflePositions { seed: Seed },
+    ShuffleChannels { seed: Seed },
+    KnockOut,
+}
+
+impl EditDescription {
+    /// Describes `edit`, whose tensor is to be stored as `name`; `None` if it is not built in.
+    pub fn of(edit: &dyn Edit, name: &str, tensors: &mut TensorsToStore) -> Result<Option<Self>> {
+        let edit: &dyn Any = edit;
+        let name = name.to_owned();
+        Ok(Some(if let Some(scale) = edit.downcast_ref::<Scale>() {
+            Self::Scale { factor: scale.factor() }
+        } else if let Some(set) = edit.downcast_ref::<Set>() {
+            tensors.add(&name, set.value.tensor())?;
+            Self::Set { value: name }
+        } else if let Some(Add { vector, coefficient }) = edit.downcast_ref() {
+            tensors.add(&name, vector.tensor())?;
+            Self::Add { vector: name, coefficient: *coefficient }
+        } else if let Some(Interpolate { target, weight }) = edit.downcast_ref() {
+            tensors.add(&name, target.tensor())?;
+            Self::Interpolate { target: name, weight: *weight }
+        } else if let Some(&Noise { amount, seed }) = edit.downcast_ref() {
+            let seed = Seed(seed);
+            match amount {
+                Amount::Gaussian { std } => Self::GaussianNoise { std, seed },
+                Amount::Uniform { half_width } => Self::UniformNoise { half_width, seed },
+            }
+        } else if let Some(&Shuffle { what, seed }) = edit.downcast_ref() {
+            let seed = Seed(seed);
+            match what {
+                What::Positions => Self::ShufflePositions { seed },
+                What::Channels => Self::ShuffleChannels { seed },
+            }
+        } else if edit.is::<KnockOut>() {
+            Self::KnockOut
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    /// The edit that is described, to be put at `site`.
+    pub fn into_edit(self, site: Site, tensors: &mut StoredTensors) -> Result<Box<dyn Edit>> {
+        Ok(match self {
+            Self::Scale { factor } => Box::new(Scale::new(factor)?),
+            Self::Set { value } => Box::new(Set::new(&tensors.read(&value)?)?),
+            Self::Add { vector, coefficient } => {
+                Box::new(Add::new(&tensors.read(&vector)?, coefficient)?)
+            }
+            Self::Interpolate { target, weight } => {
+                Box::new(Interpolate::new(&tensors.read(&target)?, weight)?)
+            }
+            Self::GaussianNoise { std, seed } => Box::new(Noise::gaussian(std, seed.0)?),
+            Self::UniformNoise { half_width, seed } => {
+                Box::new(Noise::uniform(half_width, seed.0)?)
+            }
+            Self::ShufflePositions { seed } => Box::new(Shuffle::positions(seed.0)),
+            Self::ShuffleChannels { seed } => Box::new(Shuffle::channels(seed.0)),
+            Self::KnockOut if site.layer().map(Site::attn_scores) == Some(site) => {
+                Box::new(KnockOut)
+            }
+            Self::KnockOut => {
+                return Err(Error::EditSite { allowed: "attn_scores" });
+            }
+        })
+    }
+}

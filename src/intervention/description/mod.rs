@@ -1,0 +1,70 @@
+//! Interventions as a text, TOML or JSON, with their tensors beside it.
+
+mod edit;
+mod format;
+mod hook;
+mod positions;
+mod seed;
+mod tensors;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use self::format::Format;
+use self::hook::HookDescription;
+use self::tensors::{StoredTensors, TensorsToStore};
+use super::Interventions;
+use crate::error::{Error, Result};
+use crate::whole_file;
+
+/// What the text says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    skip: BTreeSet<usize>,
+    /// In execution order, those of one site in the order in which they apply.
+    #[serde(default, rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<HookDescription>,
+}
+
+/// Writes the text to `path` and the tensors, if there are any, beside it.
+pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
+    let format = Format::of(path)?;
+    let mut tensors = TensorsToStore::beside(path);
+    let mut hooks = Vec::new();
+    for (index, hook) in interventions.in_order().into_iter().enumerate() {
+        hooks.push(HookDescription::of(hook, &format!("hook.{index}"), &mut tensors)?);
+    }
+    let description = Description { skip: interventions.skipped().clone(), hooks };
+    let text = format.write(&description, path)?;
+    // The tensors first: a text never stands beside tensors that are still to come.
+    tensors.write()?;
+    whole_file::write(path, text)
+}
+
+/// Reads what [`save`] wrote, and checks what the constructors of the edits check.
+pub(super) fn load(path: &Path) -> Result<Interventions> {
+    let format = Format::of(path)?;
+    let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
+        _ => Error::Read { path: path.to_owned(), source },
+    })?;
+    let description: Description = format.read(&text, path)?;
+    let mut tensors = StoredTensors::beside(path);
+    let mut interventions = Interventions::new();
+    for (index, hook) in description.hooks.into_iter().enumerate() {
+        let described = hook.into_hook(&mut tensors).map_err(|source| Error::DescribedHook {
+            path: path.to_owned(),
+            index,
+            source: Box::new(source),
+        })?;
+        interventions.add(described);
+    }
+    for layer in description.skip {
+        interventions.skip(layer);
+    }
+    Ok(interventions)
+}

@@ -1,0 +1,20 @@
+//! Files that are never half written.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Writes a file under another name beside `path` and renames it when it is whole.
+///
+/// # Errors
+/// [`Error::Write`].
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    let mut partial = OsString::from(".");
+    partial.push(path.file_name().unwrap_or_default());
+    partial.push(".partial");
+    let partial = path.with_file_name(partial);
+    std::fs::write(&partial, content)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
