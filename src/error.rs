@@ -340,6 +340,38 @@ pub enum Error {
     /// Logits were compared with those of other sequences or positions.
     #[error("the logits are of other sequences or other positions, the same are needed")]
     OtherLogits,
+    /// An axis of a sweep along which nothing varies.
+    #[error("the axis `{axis}` is empty, at least one value is needed")]
+    EmptyAxis {
+        /// The axis.
+        axis: String,
+    },
+    /// Variants were made for another batch.
+    #[error("variants of {given} sequences in a sweep over {needed}, as many are needed")]
+    VariantSequences {
+        /// The sequences that the variants are of.
+        given: usize,
+        /// The sequences of the sweep.
+        needed: usize,
+    },
+    /// Sequences with different numbers of scored positions.
+    #[error(
+        "{first} positions are scored in the first sequence and {other} in another, as many are needed"
+    )]
+    ScoredUnevenly {
+        /// The positions scored in the first sequence.
+        first: usize,
+        /// Those in another one.
+        other: usize,
+    },
+    /// A sweep does not fit its memory, however it is split.
+    #[error("one variant needs {needed} bytes besides the model, allowed: {max_bytes}")]
+    BudgetTooSmall {
+        /// The bytes allowed.
+        max_bytes: usize,
+        /// The bytes that the smallest pass needs.
+        needed: usize,
+    },
     /// A run has nothing to give back.
     #[error("the run computes no logits and captures nothing")]
     NothingAsked,

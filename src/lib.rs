@@ -42,6 +42,7 @@ mod model;
 mod precision;
 pub mod report;
 mod segment;
+pub mod sweep;
 mod tokenizer;
 mod whole_file;
 

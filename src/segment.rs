@@ -4,6 +4,9 @@
 //! `[rows, d_model]` state, so that linear layers, layer norms and the MLP see one matrix whatever
 //! the lengths are. Only attention and hooks look at segments; those of one shape lie beside each
 //! other and are seen stacked, as `[batch, pos, …]`.
+//!
+//! A segment that does not begin at 0 reads the keys and values of earlier positions from a cache, or
+//! from its base: a segment of the same layout that does.
 
 use std::ops::Range;
 
@@ -12,19 +15,21 @@ use tch::Tensor;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
-/// Segments of the same positions, stacked.
+/// A run of consecutive positions of one sequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SegmentGroup {
-    /// Rows of the flat state.
-    pub rows: Range<usize>,
-    /// Index of each segment's sequence.
-    pub sequences: Vec<usize>,
-    /// Number of each segment's example.
-    pub examples: Vec<u64>,
-    /// The positions that each segment carries.
+pub(crate) struct Segment {
+    /// Its number in the run: what is captured is looked up by it.
+    pub id: usize,
+    /// Index of its sequence, as hooks that all segments share select it.
+    pub sequence: usize,
+    /// Number of its example.
+    pub example: u64,
+    /// The positions that it carries.
     pub span: Range<usize>,
-    /// The sequences as a selection of positions sees them.
+    /// Its sequence as a selection of positions sees it.
     pub extent: Extent,
+    /// The segment that earlier positions are read from.
+    pub base: Option<usize>,
 }
 
 /// How long a sequence is, for selections of positions.
@@ -36,30 +41,51 @@ pub(crate) struct Extent {
     pub limit: usize,
 }
 
+/// Segments of the same positions, stacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentGroup {
+    /// Rows of the flat state.
+    pub rows: Range<usize>,
+    pub segments: Vec<Segment>,
+    /// The positions that each of them carries.
+    pub span: Range<usize>,
+    pub extent: Extent,
+}
+
 impl SegmentGroup {
     /// Positions per segment.
     pub fn len(&self) -> usize {
         self.span.len()
     }
 
+    /// The rows of one of the segments.
+    pub fn rows_of(&self, member: usize) -> Range<usize> {
+        let start = self.rows.start + member * self.len();
+        start..start + self.len()
+    }
+
+    /// The numbers of the segments.
+    pub fn ids(&self) -> impl Iterator<Item = usize> {
+        self.segments.iter().map(|segment| segment.id)
+    }
+
     /// The group's rows of a flat `[rows, …]` state as `[batch, pos, …]`: a view, not a copy.
     pub fn stacked(&self, state: &Tensor) -> Result<Tensor> {
         let mut shape = state.size();
-        shape.splice(..1, [self.sequences.len() as i64, self.len() as i64]);
+        shape.splice(..1, [self.segments.len() as i64, self.len() as i64]);
         let rows = state.f_narrow(0, self.rows.start as i64, self.rows.len() as i64)?;
         Ok(rows.f_view(&shape[..])?)
     }
 
     /// One of the segments by itself, as the only sequence that there is.
     pub fn alone(&self, member: usize) -> Self {
-        let start = self.rows.start + member * self.len();
-        Self {
-            rows: start..start + self.len(),
-            sequences: vec![0],
-            examples: vec![self.examples[member]],
-            span: self.span.clone(),
-            extent: self.extent,
-        }
+        let segment = Segment { sequence: 0, ..self.segments[member].clone() };
+        Self { rows: self.rows_of(member), segments: vec![segment], ..self.clone_shape() }
+    }
+
+    fn clone_shape(&self) -> Self {
+        let (span, extent) = (self.span.clone(), self.extent);
+        Self { rows: 0..0, segments: Vec::new(), span, extent }
     }
 }
 
@@ -79,96 +105,126 @@ impl Segments {
     /// Whole sequences, which are going to grow by `further` positions.
     pub fn reaching(batch: &Batch, further: usize) -> Self {
         let segments = batch.sequences().iter().zip(batch.examples()).enumerate();
-        let segments = segments.map(|(sequence, (tokens, &example))| {
-            let extent = Extent { end: tokens.len(), limit: tokens.len() + further };
-            (sequence, example, 0..tokens.len(), extent)
-        });
-        Self::stack(segments.collect())
+        Self::stack(segments.map(|(sequence, (tokens, &example))| Segment {
+            id: sequence,
+            sequence,
+            example,
+            span: 0..tokens.len(),
+            extent: Extent { end: tokens.len(), limit: tokens.len() + further },
+            base: None,
+        }))
     }
 
     /// The one position of each sequence that follows these.
     pub fn next(&self) -> Self {
-        let next = |group: &SegmentGroup, member: usize| {
-            let span = group.span.end..group.span.end + 1;
-            (group.sequences[member], group.examples[member], span, group.extent)
-        };
-        let members = |group: &SegmentGroup| 0..group.sequences.len();
-        let segments = self.groups.iter().flat_map(|group| members(group).map(|m| next(group, m)));
-        Self::stack(segments.collect())
+        let segments = self.groups.iter().flat_map(|group| &group.segments);
+        Self::stack(segments.map(|segment| Segment {
+            span: segment.span.end..segment.span.end + 1,
+            ..segment.clone()
+        }))
     }
 
-    /// The segments of those sequences that `keep` names, and their rows among all of these.
-    pub fn only(&self, keep: impl Fn(usize) -> bool) -> (Self, Vec<i64>) {
-        let mut kept = Self { groups: Vec::new(), rows: 0 };
-        let mut rows = Vec::new();
-        for group in &self.groups {
-            let members: Vec<usize> =
-                (0..group.sequences.len()).filter(|&row| keep(group.sequences[row])).collect();
-            if members.is_empty() {
-                continue;
-            }
-            for &member in &members {
-                let start = group.rows.start + member * group.len();
-                rows.extend((start..start + group.len()).map(|row| row as i64));
-            }
-            let start = kept.rows;
-            kept.rows += members.len() * group.len();
-            kept.groups.push(SegmentGroup {
-                rows: start..kept.rows,
-                sequences: members.iter().map(|&member| group.sequences[member]).collect(),
-                examples: members.iter().map(|&member| group.examples[member]).collect(),
-                span: group.span.clone(),
-                extent: group.extent,
-            });
-        }
-        (kept, rows)
-    }
-
-    /// Puts segments of one shape beside each other: (sequence, example, positions, extent).
-    fn stack(mut segments: Vec<(usize, u64, Range<usize>, Extent)>) -> Self {
-        segments.sort_by_key(|(_, _, span, extent)| (span.end, span.start, *extent));
+    /// Puts segments of one shape beside each other.
+    pub fn stack(segments: impl IntoIterator<Item = Segment>) -> Self {
+        let mut segments: Vec<Segment> = segments.into_iter().collect();
+        segments.sort_by_key(|segment| (segment.span.end, segment.span.start, segment.extent));
         let mut stacked = Self { groups: Vec::new(), rows: 0 };
-        for (sequence, example, span, extent) in segments {
+        for segment in segments {
             let start = stacked.rows;
-            stacked.rows += span.len();
+            stacked.rows += segment.span.len();
             match stacked.groups.last_mut() {
-                Some(group) if group.span == span && group.extent == extent => {
+                Some(group) if group.span == segment.span && group.extent == segment.extent => {
                     group.rows.end = stacked.rows;
-                    group.sequences.push(sequence);
-                    group.examples.push(example);
+                    group.segments.push(segment);
                 }
                 _ => stacked.groups.push(SegmentGroup {
                     rows: start..stacked.rows,
-                    sequences: vec![sequence],
-                    examples: vec![example],
-                    span,
-                    extent,
+                    span: segment.span.clone(),
+                    extent: segment.extent,
+                    segments: vec![segment],
                 }),
             }
         }
         stacked
     }
 
-    /// The number of sequences.
-    pub fn n_sequences(&self) -> usize {
-        self.groups.iter().map(|group| group.sequences.len()).sum()
+    /// Those segments whose number `keep` names, and their rows among all of these.
+    pub fn only(&self, keep: impl Fn(usize) -> bool) -> (Self, Vec<i64>) {
+        let mut kept = Self { groups: Vec::new(), rows: 0 };
+        let mut rows = Vec::new();
+        for group in &self.groups {
+            let mut of_group = group.clone_shape();
+            for (member, segment) in group.segments.iter().enumerate() {
+                if keep(segment.id) {
+                    of_group.segments.push(segment.clone());
+                    rows.extend(group.rows_of(member).map(|row| row as i64));
+                }
+            }
+            if !of_group.segments.is_empty() {
+                of_group.rows = kept.rows..rows.len();
+                kept.rows = rows.len();
+                kept.groups.push(of_group);
+            }
+        }
+        (kept, rows)
     }
 
-    /// Each sequence, its positions and their rows, in the order of the rows.
-    pub fn by_row(&self) -> impl Iterator<Item = (usize, &Range<usize>, Range<usize>)> {
+    /// The number of segments.
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|group| group.segments.len()).sum()
+    }
+
+    /// Each segment and its rows, in the order of the rows.
+    pub fn by_row(&self) -> impl Iterator<Item = (&Segment, Range<usize>)> {
         self.groups.iter().flat_map(|group| {
-            group.sequences.iter().enumerate().map(|(member, &sequence)| {
-                let start = group.rows.start + member * group.len();
-                (sequence, &group.span, start..start + group.len())
-            })
+            let members = group.segments.iter().enumerate();
+            members.map(|(member, segment)| (segment, group.rows_of(member)))
         })
+    }
+
+    /// The first row of a segment that begins at position 0.
+    fn first_row_of(&self, id: usize) -> Option<usize> {
+        let mut by_row = self.by_row();
+        by_row.find(|(segment, _)| segment.id == id).map(|(_, rows)| rows.start)
+    }
+
+    /// The rows that the positions before those of `group` have, for each of its segments in turn;
+    /// `None` if there are none or it has no base to read them from.
+    pub fn past_rows(&self, group: &SegmentGroup) -> Option<Vec<i64>> {
+        if group.span.start == 0 {
+            return None;
+        }
+        let mut rows = Vec::with_capacity(group.segments.len() * group.span.start);
+        for segment in &group.segments {
+            let first = self.first_row_of(segment.base?)?;
+            rows.extend((first..first + group.span.start).map(|row| row as i64));
+        }
+        Some(rows)
+    }
+
+    /// The rows of `earlier` that these segments go on from: their own, or those of their base where
+    /// they fork off.
+    pub fn rows_from(&self, earlier: &Segments) -> Vec<i64> {
+        let mut rows = Vec::with_capacity(self.rows);
+        for (segment, _) in self.by_row() {
+            let own = earlier.by_row().find(|(before, _)| before.id == segment.id);
+            let start = match (own, segment.base) {
+                (Some((_, rows)), _) => rows.start,
+                (None, Some(base)) => {
+                    earlier.first_row_of(base).map_or(0, |first| first + segment.span.start)
+                }
+                (None, None) => 0,
+            };
+            rows.extend((start..start + segment.span.len()).map(|row| row as i64));
+        }
+        rows
     }
 
     /// The flat state made of one `[pos, …]` tensor per sequence, in the order of the sequences.
     pub fn flat(&self, of_sequences: &[Tensor]) -> Result<Tensor> {
-        let by_row = self.by_row().map(|(sequence, ..)| {
-            let len = of_sequences.len();
-            of_sequences.get(sequence).ok_or(Error::NoSuchSequence { given: sequence, len })
+        let by_row = self.by_row().map(|(segment, _)| {
+            let (given, len) = (segment.sequence, of_sequences.len());
+            of_sequences.get(given).ok_or(Error::NoSuchSequence { given, len })
         });
         Ok(Tensor::f_cat(&by_row.collect::<Result<Vec<_>>>()?, 0)?)
     }
@@ -193,36 +249,56 @@ mod tests {
         Segments::new(&Batch::new([vec![1, 2, 3], vec![4], vec![5, 6, 7], vec![8]]).unwrap())
     }
 
-    fn group(rows: Range<usize>, sequences: &[usize], span: Range<usize>) -> SegmentGroup {
-        let extent = Extent { end: span.end, limit: span.end };
-        let examples = sequences.iter().map(|&sequence| sequence as u64).collect();
-        SegmentGroup { rows, sequences: sequences.to_vec(), examples, span, extent }
+    /// Rows, numbers and positions of each group.
+    fn shape(segments: &Segments) -> Vec<(Range<usize>, Vec<usize>, Range<usize>)> {
+        let groups = segments.groups.iter();
+        groups
+            .map(|group| (group.rows.clone(), group.ids().collect(), group.span.clone()))
+            .collect()
     }
 
     #[test]
     fn equal_lengths_lie_beside_each_other_and_every_sequence_keeps_its_rows() {
         let segments = segments();
         assert_eq!(segments.rows, 8);
-        assert_eq!(segments.groups, [group(0..2, &[1, 3], 0..1), group(2..8, &[0, 2], 0..3)]);
+        assert_eq!(shape(&segments), [(0..2, vec![1, 3], 0..1), (2..8, vec![0, 2], 0..3)]);
         let mut rows: Vec<_> =
-            segments.by_row().map(|(sequence, _, rows)| (sequence, rows)).collect();
+            segments.by_row().map(|(segment, rows)| (segment.sequence, rows)).collect();
         rows.sort_by_key(|&(sequence, _)| sequence);
         assert_eq!(rows, [(0, 2..5), (1, 0..1), (2, 5..8), (3, 1..2)]);
     }
 
     #[test]
-    fn leaving_sequences_out_keeps_the_rows_of_the_others() {
-        let (kept, rows) = segments().only(|sequence| sequence == 2 || sequence == 3);
-        assert_eq!(kept.groups, [group(0..1, &[3], 0..1), group(1..4, &[2], 0..3)]);
+    fn leaving_segments_out_keeps_the_rows_of_the_others() {
+        let (kept, rows) = segments().only(|id| id == 2 || id == 3);
+        assert_eq!(shape(&kept), [(0..1, vec![3], 0..1), (1..4, vec![2], 0..3)]);
         assert_eq!(rows, [1, 5, 6, 7]);
     }
 
     #[test]
     fn the_next_positions_count_their_end_as_before() {
         let next = segments().next();
-        assert_eq!(next.rows, 4);
-        assert_eq!(next.groups[1].span, 3..4);
+        assert_eq!(shape(&next)[1], (2..4, vec![0, 2], 3..4));
         assert_eq!(next.groups[1].extent.end, 3);
-        assert_eq!(next.groups[1].sequences, [0, 2]);
+    }
+
+    #[test]
+    fn a_fork_goes_on_from_the_rows_of_its_base_and_reads_what_lies_before() {
+        let base = segments();
+        let of_base = |sequence| base.by_row().find(move |(segment, _)| segment.id == sequence);
+        let fork = |id: usize, sequence: usize, start: usize| {
+            let (segment, _) = of_base(sequence).unwrap();
+            let span = start..segment.span.end;
+            Segment { id, span, base: Some(sequence), ..segment.clone() }
+        };
+        let all = base.groups.iter().flat_map(|group| group.segments.clone());
+        let forked = Segments::stack(all.chain([fork(4, 2, 1), fork(5, 0, 1)]));
+        assert_eq!(
+            shape(&forked),
+            [(0..2, vec![1, 3], 0..1), (2..8, vec![0, 2], 0..3), (8..12, vec![4, 5], 1..3),]
+        );
+        assert_eq!(forked.rows_from(&base), [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 3, 4]);
+        assert_eq!(forked.past_rows(&forked.groups[2]), Some(vec![5, 2]));
+        assert_eq!(forked.past_rows(&forked.groups[1]), None);
     }
 }

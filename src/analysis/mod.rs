@@ -4,6 +4,7 @@
 //! which its value would have no meaning.
 
 pub mod correlation;
+pub mod divergence;
 pub mod entropy;
 pub mod loss;
 pub mod rank;

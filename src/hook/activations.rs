@@ -43,7 +43,7 @@ impl Activations {
             if spec.before_edits == before_edits
                 && let Some(kept) = spec.keep(group, state)?
             {
-                groups.push((group.sequences.clone(), kept));
+                groups.push((group.ids().collect(), kept));
             }
         }
         Ok(())

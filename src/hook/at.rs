@@ -41,6 +41,8 @@ impl Positional for HeadVectors {}
 impl Positional for Neurons {}
 impl Positional for PerPosition {}
 impl Positional for Vocabulary {}
+// Whatever a site's name says, it has positions; of attention they are those of the queries.
+impl Positional for () {}
 impl PerHead for HeadVectors {}
 impl PerHead for Attention {}
 impl Channels for Residual {}

@@ -239,7 +239,7 @@ impl Spec {
     /// # Errors
     /// [`Error::PositionOutOfRange`].
     pub(super) fn positions_in(&self, group: &SegmentGroup) -> Result<Vec<usize>> {
-        self.positions.within(group.span.clone(), group.extent, group.sequences[0])
+        self.positions.within(group.span.clone(), group.extent, group.segments[0].sequence)
     }
 
     /// Checks a selection of the largest entries against the last axis, of length `width`.

@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::capture::Spec;
 use super::preflight::{Preflight, check_forks};
-use super::registry::{Registries, hooks_in};
+use super::registry::{Registries, has_hook, hooks_in};
 use super::site_set::SiteSet;
 use super::tracking::Tracking;
 use super::{Activations, Axes, Halt, Hook, HookRegistry, Ledger, Part, Site, TensorForm, Way};
@@ -16,6 +16,8 @@ use crate::segment::{self, SegmentGroup, Segments};
 pub(crate) struct Intent<'a> {
     pub registries: Registries<'a>,
     pub captures: Vec<Spec>,
+    /// Sequences of the batch.
+    pub n_sequences: usize,
     pub way: Way,
     pub check_finite: bool,
 }
@@ -62,11 +64,16 @@ impl<'a> Dispatcher<'a> {
         intent: Intent<'a>,
         (kind, device): (Kind, Device),
     ) -> Result<Self> {
-        let Intent { registries, captures, way, check_finite } = intent;
-        let preflight = Preflight { config, layouts, way, kind, device };
-        preflight.check_hooks(registries, &captures)?;
-        preflight.check_captures(&captures, registries)?;
+        let Intent { registries, ref captures, n_sequences, way, .. } = intent;
+        let preflight = Preflight { config, layouts, n_sequences, way, kind, device };
+        preflight.check_hooks(registries, captures)?;
+        preflight.check_captures(captures, registries)?;
+        Ok(Self::checked(config, intent, layouts.first().map_or(0, Segments::len)))
+    }
 
+    /// The same for hooks and captures that have been checked before.
+    pub fn checked(config: &'a Config, intent: Intent<'a>, n_segments: usize) -> Self {
+        let Intent { registries, captures, way, check_finite, .. } = intent;
         let mut edited = SiteSet::new(config.n_layers);
         let mut ledger = Ledger::default();
         for (sequence, registry) in registries.iter() {
@@ -78,8 +85,7 @@ impl<'a> Dispatcher<'a> {
         }
         let mut captured = SiteSet::new(config.n_layers);
         captures.iter().for_each(|spec| captured.insert(spec.site));
-        let n_sequences = layouts.first().map_or(0, Segments::n_sequences);
-        Ok(Self {
+        Self {
             config,
             registries,
             way,
@@ -88,14 +94,14 @@ impl<'a> Dispatcher<'a> {
             check_finite,
             tracking: None,
             ledger,
-            activations: Activations::new(captures, n_sequences),
+            activations: Activations::new(captures, n_segments),
             work: Work::default(),
-        })
+        }
     }
 
-    /// Whether block `layer` is left out for a sequence.
-    pub fn skips(&self, layer: usize, sequence: usize) -> bool {
-        self.registries.of(sequence).skips(layer)
+    /// Whether block `layer` is left out for a segment.
+    pub fn skips(&self, layer: usize, segment: usize) -> bool {
+        self.registries.skips(layer, segment)
     }
 
     /// Keeps what gradients with respect to the captured sites need.
@@ -120,10 +126,10 @@ impl<'a> Dispatcher<'a> {
         self.edited.contains(site) || (self.tracks() && self.captured.contains(site))
     }
 
-    /// Whether the model must go on with what leaves one of `sites` for a sequence.
-    pub fn edits_for(&self, sites: &[Site], sequence: usize) -> bool {
-        let registry = self.registries.of(sequence);
-        sites.iter().any(|&site| self.edits(site) && (self.tracks() || has_hook(registry, site)))
+    /// Whether the model must go on with what leaves one of `sites` for a segment.
+    pub fn edits_for(&self, sites: &[Site], segment: usize) -> bool {
+        let has_hook = |site| self.registries.of(segment).any(|own| has_hook(own, site));
+        sites.iter().any(|&site| self.edits(site) && (self.tracks() || has_hook(site)))
     }
 
     /// Whether the model must show what is at `site`.
@@ -222,22 +228,24 @@ impl<'a> Dispatcher<'a> {
         self.tracking.take().unwrap_or_default().gradients(scalar, n_sequences)
     }
 
-    /// Lets the registries of a group's sequences edit its tensor.
+    /// Lets the registries of a group's segments edit its tensor.
     fn edit(&mut self, site: Site, group: &SegmentGroup, state: Tensor) -> Result<Tensor> {
-        let each = match self.registries {
-            Registries::Shared(registry) => return self.apply(registry, None, site, group, state),
-            Registries::Each(each) => each,
-        };
-        if !group.sequences.iter().any(|&sequence| has_hook(each[sequence], site)) {
+        let Registries { shared, each } = self.registries;
+        let state = self.apply(shared, None, site, group, state)?;
+        let own = |id: usize| each.and_then(|each| each.get(id)).copied();
+        let has_own = |id: usize| own(id).is_some_and(|registry| has_hook(registry, site));
+        if !group.ids().any(has_own) {
             return Ok(state);
         }
-        // Each sequence by itself and all of them joined once: an edit in place of a row would copy
+        // Each segment by itself and all of them joined once: an edit in place of a row would copy
         // the whole group for every registry.
-        let mut rows = Vec::with_capacity(group.sequences.len());
-        for (member, &sequence) in group.sequences.iter().enumerate() {
+        let mut rows = Vec::with_capacity(group.segments.len());
+        for (member, id) in group.ids().enumerate() {
             let row = state.f_narrow(0, member as i64, 1)?;
-            let alone = group.alone(member);
-            rows.push(self.apply(each[sequence], Some(sequence), site, &alone, row)?);
+            rows.push(match own(id) {
+                Some(own) => self.apply(own, Some(id), site, &group.alone(member), row)?,
+                None => row,
+            });
         }
         Ok(Tensor::f_cat(&rows, 0)?)
     }
@@ -304,10 +312,6 @@ fn fire(
     Ok(edited)
 }
 
-fn has_hook(registry: &dyn HookRegistry, site: Site) -> bool {
-    hooks_in(registry, site.layer()).iter().any(|hook| hook.site() == site)
-}
-
 /// Names the first element of a group's tensor that is NaN or infinite.
 fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> {
     if is_scores(site) {
@@ -320,7 +324,7 @@ fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> 
     }
     let index = |axis| -> Result<usize> { Ok(bad.f_int64_value(&[0, axis])? as usize) };
     let row = if site.axes() == Axes::Attention { index(2)? } else { index(1)? };
-    let (sequence, position) = (group.sequences[index(0)?], group.span.start + row);
+    let (sequence, position) = (group.segments[index(0)?].sequence, group.span.start + row);
     Err(Error::NonFiniteAt { site: site.to_string(), sequence, position })
 }
 

@@ -45,7 +45,7 @@ impl Ledger {
     /// Opens accounts for the hooks that a registry answers for `layer`. Registries come one after the
     /// other, their layers in order, `None` last.
     pub(super) fn open(&mut self, sequence: Option<usize>, layer: Option<usize>, hooks: &[Hook]) {
-        let registry = sequence.unwrap_or(0);
+        let registry = number(sequence);
         if self.first.len() <= registry {
             self.first.resize_with(registry + 1, Vec::new);
         }
@@ -70,7 +70,7 @@ impl Ledger {
         elements: usize,
         change_l2: f64,
     ) {
-        let layers = &self.first[sequence.unwrap_or(0)];
+        let layers = &self.first[number(sequence)];
         let first = layers[layer.unwrap_or(layers.len() - 1)];
         let entry = &mut self.entries[first + index];
         entry.fired += 1;
@@ -91,4 +91,9 @@ impl Ledger {
             }),
         }
     }
+}
+
+/// The number of a registry: the shared one comes first.
+fn number(sequence: Option<usize>) -> usize {
+    sequence.map_or(0, |sequence| sequence + 1)
 }

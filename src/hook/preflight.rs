@@ -3,7 +3,7 @@
 use tch::{Device, Kind};
 
 use super::capture::Spec;
-use super::registry::{Registries, hooks_in};
+use super::registry::{Registries, has_hook, hooks_in};
 use super::{Axes, Hook, HookRegistry, Site, TensorForm, Way};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -11,10 +11,12 @@ use crate::segment::{SegmentGroup, Segments};
 
 /// What hooks and captures are checked against.
 #[derive(Clone, Copy)]
-pub(super) struct Preflight<'a> {
+pub(crate) struct Preflight<'a> {
     pub config: &'a Config,
     /// The layouts that the run goes through, one after the other.
     pub layouts: &'a [Segments],
+    /// Sequences of the batch, which more segments than one may belong to.
+    pub n_sequences: usize,
     pub way: Way,
     pub kind: Kind,
     pub device: Device,
@@ -23,11 +25,12 @@ pub(super) struct Preflight<'a> {
 impl Preflight<'_> {
     /// Checks every hook of every registry; `captures` may be what a hook is for.
     pub fn check_hooks(self, registries: Registries<'_>, captures: &[Spec]) -> Result<()> {
-        let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
-        if let Registries::Each(each) = registries
-            && each.len() != n_sequences
-        {
-            return Err(Error::RegistryCount { given: each.len(), needed: n_sequences });
+        let needed = self.layouts.first().map_or(0, Segments::len);
+        match registries.each {
+            Some(each) if each.len() != needed => {
+                return Err(Error::RegistryCount { given: each.len(), needed });
+            }
+            _ => {}
         }
         for (sequence, registry) in registries.iter() {
             for layer in registry.layers() {
@@ -40,14 +43,14 @@ impl Preflight<'_> {
             let groups = self.groups_of(sequence);
             for layer in (0..self.config.n_layers).map(Some).chain([None]) {
                 for hook in hooks_in(registry, layer) {
-                    let checked = self.check_hook(hook, sequence, registry, &groups);
+                    let checked = self.check_hook(hook, sequence, registries, &groups);
                     checked.map_err(|error| refused(hook, sequence, error))?;
                 }
             }
             for layer in 0..self.config.n_layers {
-                let edited =
-                    |site: Site| registry.hooks(layer).iter().any(|hook| hook.site() == site);
-                check_forks(layer, edited)?;
+                check_forks(layer, |site| {
+                    has_hook(registry, site) || has_hook(registries.shared, site)
+                })?;
             }
             if let Some((hook, reason)) = self.overwritten(registry, &groups, captures)? {
                 return Err(refused(hook, sequence, reason));
@@ -61,7 +64,7 @@ impl Preflight<'_> {
         let groups = self.layouts.iter().flat_map(|segments| &segments.groups);
         let Some(sequence) = sequence else { return groups.cloned().collect() };
         let alone = groups.filter_map(|group| {
-            let member = group.sequences.iter().position(|&member| member == sequence)?;
+            let member = group.ids().position(|id| id == sequence)?;
             Some(group.alone(member))
         });
         alone.collect()
@@ -71,17 +74,20 @@ impl Preflight<'_> {
         self,
         hook: &Hook,
         sequence: Option<usize>,
-        registry: &dyn HookRegistry,
+        registries: Registries<'_>,
         groups: &[SegmentGroup],
     ) -> Result<()> {
         let site = hook.site();
         site.check(self.config)?;
         self.way.check_passes(site)?;
-        if is_skipped(registry, site) {
+        let skipped = match sequence {
+            None => is_skipped(registries.shared, site),
+            Some(segment) => registries.of(segment).any(|registry| is_skipped(registry, site)),
+        };
+        if skipped {
             return Err(Error::InSkippedBlock);
         }
-        let n_sequences = self.layouts.first().map_or(0, Segments::n_sequences);
-        hook.selected().check_sequences(sequence.map_or(n_sequences, |_| 1))?;
+        hook.selected().check_sequences(sequence.map_or(self.n_sequences, |_| 1))?;
         // Where positions come one by one, an edit sees no other ones.
         if self.layouts.len() > 1 && hook.edit().mixes_positions() {
             return Err(Error::MixesPositions);
@@ -113,7 +119,9 @@ impl Preflight<'_> {
         let site = spec.site;
         site.check(self.config)?;
         self.way.check_passes(site)?;
-        if registries.iter().all(|(_, registry)| is_skipped(registry, site)) {
+        let mut segments = 0..self.layouts.first().map_or(0, Segments::len);
+        let is_skipped = |segment| registries.of(segment).any(|own| is_skipped(own, site));
+        if segments.all(is_skipped) {
             return Err(Error::InSkippedBlock);
         }
         let groups = || self.layouts.iter().flat_map(|segments| &segments.groups);

@@ -51,12 +51,13 @@ impl Selected {
     pub(super) fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
         let axes = self.site.axes();
         let chosen_row = |&row: &usize| {
-            self.sequences.as_ref().is_none_or(|chosen| chosen.contains(&group.sequences[row]))
+            let sequence = group.segments[row].sequence;
+            self.sequences.as_ref().is_none_or(|chosen| chosen.contains(&sequence))
         };
-        let rows: Vec<usize> = (0..group.sequences.len()).filter(chosen_row).collect();
+        let rows: Vec<usize> = (0..group.segments.len()).filter(chosen_row).collect();
         let Some(&first) = rows.first() else { return Ok(None) };
 
-        let sequence = group.sequences[first];
+        let sequence = group.segments[first].sequence;
         let positions = self.positions.within(group.span.clone(), group.extent, sequence)?;
         let whole_pos = positions.len() == group.len();
         let (name, width) = (axes.last(), axes.width(config));
@@ -89,8 +90,8 @@ impl Selected {
         };
         Ok(Some(Chosen {
             indices,
-            sequences: rows.iter().map(|&row| group.sequences[row]).collect(),
-            examples: rows.iter().map(|&row| group.examples[row]).collect(),
+            sequences: rows.iter().map(|&row| group.segments[row].sequence).collect(),
+            examples: rows.iter().map(|&row| group.segments[row].example).collect(),
             positions,
             heads,
             last_axis,

@@ -295,7 +295,8 @@ impl Site {
 
 /// The sites outside the blocks, to be selected from.
 impl At<()> {
-    /// All of any site, such as one whose name was parsed.
+    /// All of any site, such as one whose name was parsed. Its positions are, of attention, those of the
+    /// queries.
     pub fn site(site: Site) -> Self {
         At::whole(site)
     }

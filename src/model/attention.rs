@@ -141,9 +141,18 @@ impl Attention {
             let part =
                 |part: &Tensor| -> Result<Tensor> { Ok(group.stacked(part)?.f_transpose(1, 2)?) };
             let [q, k, v] = [part(&qkv[0])?, part(&qkv[1])?, part(&qkv[2])?];
-            let (k, v) = match &mut pass.cache {
-                Some(cache) => cache.extend(self.layer, group, k, v)?,
-                None => (k, v),
+            let (k, v) = match (&mut pass.cache, segments.past_rows(group)) {
+                (Some(cache), _) => cache.extend(self.layer, group, k, v)?,
+                (None, Some(rows)) => {
+                    let rows = Tensor::f_from_slice(&rows)?.f_to_device(q.device())?;
+                    let past = |flat: &Tensor, own: &Tensor| -> Result<Tensor> {
+                        let shape = [group.segments.len() as i64, -1, self.n_heads, self.d_head];
+                        let past = flat.f_index_select(0, &rows)?.f_view(shape)?;
+                        Ok(Tensor::f_cat(&[&past.f_transpose(1, 2)?, own], 2)?)
+                    };
+                    (past(&qkv[1], &k)?, past(&qkv[2], &v)?)
+                }
+                (None, None) => (k, v),
             };
             let z = match self.edited_pattern(&q, &k, number, pass)? {
                 Some(pattern) => pattern.f_matmul(&v)?,

@@ -42,6 +42,8 @@ impl Block {
             let computed = self.compute(&computed, &mut pass.over(&segments))?;
             resid_pre.f_index_copy(0, &rows, &computed)?
         };
+        // What first differs at resid_post need not go through the block by itself.
+        let resid_post = pass.fork(layer + 1, resid_post)?;
         pass.visit(Site::resid_post(layer), resid_post)
     }
 

@@ -7,13 +7,13 @@ use crate::segment::SegmentGroup;
 
 /// The keys and values of each block, as they were after its hooks, group by group.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     layers: Vec<Vec<Past>>,
 }
 
 #[derive(Debug)]
 struct Past {
-    sequences: Vec<usize>,
+    segments: Vec<usize>,
     /// `[batch, head, pos, d_head]`
     keys: Tensor,
     values: Tensor,
@@ -46,21 +46,21 @@ impl Cache {
             }
             None => {
                 let (kept_keys, kept_values) = (keys.shallow_clone(), values.shallow_clone());
-                let sequences = group.sequences.clone();
-                layer.push(Past { sequences, keys: kept_keys, values: kept_values });
+                let segments = group.ids().collect();
+                layer.push(Past { segments, keys: kept_keys, values: kept_values });
                 (keys, values)
             }
         };
         Ok((keys, values))
     }
 
-    /// Forgets the sequences that `keep` does not name.
+    /// Forgets the segments that `keep` does not name.
     pub fn retain(&mut self, keep: impl Fn(usize) -> bool) -> Result<()> {
         for layer in &mut self.layers {
             for past in layer.iter_mut() {
                 past.retain(&keep)?;
             }
-            layer.retain(|past| !past.sequences.is_empty());
+            layer.retain(|past| !past.segments.is_empty());
         }
         Ok(())
     }
@@ -68,16 +68,16 @@ impl Cache {
 
 impl Past {
     fn holds(&self, group: &SegmentGroup) -> bool {
-        self.sequences == group.sequences
+        group.ids().eq(self.segments.iter().copied())
     }
 
     fn retain(&mut self, keep: impl Fn(usize) -> bool) -> Result<()> {
-        let kept = |row: &usize| keep(self.sequences[*row]);
-        let rows: Vec<usize> = (0..self.sequences.len()).filter(kept).collect();
-        if rows.len() == self.sequences.len() {
+        let kept = |row: &usize| keep(self.segments[*row]);
+        let rows: Vec<usize> = (0..self.segments.len()).filter(kept).collect();
+        if rows.len() == self.segments.len() {
             return Ok(());
         }
-        self.sequences = rows.iter().map(|&row| self.sequences[row]).collect();
+        self.segments = rows.iter().map(|&row| self.segments[row]).collect();
         let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
         let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.keys.device())?;
         self.keys = self.keys.f_index_select(0, &rows)?;

@@ -31,8 +31,10 @@ impl Embed {
     pub fn forward(&self, sequences: &[Vec<u32>], pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let mut tokens = Vec::with_capacity(pass.segments.rows);
         let mut positions = Vec::with_capacity(pass.segments.rows);
-        for (sequence, span, _) in pass.segments.by_row() {
-            tokens.extend(sequences[sequence][span.clone()].iter().map(|&id| i64::from(id)));
+        for (segment, _) in pass.segments.by_row() {
+            let span = &segment.span;
+            tokens
+                .extend(sequences[segment.sequence][span.clone()].iter().map(|&id| i64::from(id)));
             positions.extend(span.clone().map(|position| position as i64));
         }
         let row_of = |table: &Tensor, indices: &[i64]| -> Result<Tensor> {

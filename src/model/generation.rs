@@ -8,9 +8,9 @@ use super::scored::Scored;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::hook::{
-    Dispatcher, Halt, HookRegistry, Intent, Ledger, NoHooks, Positions, Registries, Way, Work,
+    Dispatcher, Halt, HookRegistry, Intent, Ledger, Positions, Registries, Way, Work,
 };
-use crate::segment::Segments;
+use crate::segment::{Segment, Segments};
 
 /// A continuation to be: how many tokens, how they are chosen, what to change on the way.
 ///
@@ -49,7 +49,7 @@ impl<'a> Generation<'a> {
             model,
             prompts,
             max_new_tokens,
-            registries: Registries::Shared(&NoHooks),
+            registries: Registries::NONE,
             sampling: Sampling::greedy(),
             stop_token: None,
         }
@@ -57,14 +57,14 @@ impl<'a> Generation<'a> {
 
     /// Intervenes with `hooks`, on every sequence that they select.
     pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
-        self.registries = Registries::Shared(hooks);
+        self.registries.shared = hooks;
         self
     }
 
     /// Intervenes on each sequence with a registry of its own, as
     /// [`Run::hooks_for_each`](crate::Run::hooks_for_each) does.
     pub fn hooks_for_each(mut self, hooks: &'a [&'a dyn HookRegistry]) -> Self {
-        self.registries = Registries::Each(hooks);
+        self.registries.each = Some(hooks);
         self
     }
 
@@ -94,6 +94,7 @@ impl<'a> Generation<'a> {
         let intent = Intent {
             registries: self.registries,
             captures: Vec::new(),
+            n_sequences: self.prompts.sequences().len(),
             way: Way { from: None, until: None },
             check_finite: false,
         };
@@ -133,16 +134,16 @@ impl<'a> Generation<'a> {
                 break;
             }
             let scored = Scored::new(&segments, Some(&Positions::last()))?;
-            let mut pass = Pass { segments: &segments, hooks, cache: Some(&mut cache) };
+            let mut pass = Pass { segments: &segments, hooks, cache: Some(&mut cache), forks: &[] };
             let logits = match self.model.forward(&sequences, &scored, &mut pass) {
                 Ok(logits) => logits,
                 Err(Halt::Failed(error)) => return Err(error),
                 Err(Halt::Stopped) => break,
             };
-            for (row, (sequence, span, _)) in segments.by_row().enumerate() {
-                let example = self.prompts.examples()[sequence];
+            for (row, (segment, _)) in segments.by_row().enumerate() {
+                let &Segment { sequence, example, .. } = segment;
                 let of_row = logits.f_get(row as i64)?;
-                let token = self.sampling.choose(&of_row, example, span.end)?;
+                let token = self.sampling.choose(&of_row, example, segment.span.end)?;
                 sequences[sequence].push(token);
                 is_done[sequence] = self.stop_token == Some(token);
             }

@@ -13,6 +13,7 @@ mod attention;
 mod block;
 mod cache;
 mod embed;
+mod forward;
 mod generation;
 mod layer_norm;
 mod linear;
@@ -37,8 +38,10 @@ use block::Block;
 use embed::Embed;
 pub use generation::{Generated, Generation};
 pub use logits::Logits;
+pub(crate) use pass::Pass;
 pub use run::{Effect, Run, RunOutput};
 pub use sampling::Sampling;
+pub(crate) use scored::Scored;
 use unembed::Unembed;
 
 /// A GPT-2 in memory. It never changes: an intervention is an argument of a run.

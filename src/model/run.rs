@@ -4,13 +4,12 @@ use tch::Tensor;
 
 use super::pass::Pass;
 use super::scored::Scored;
-use super::unembed::Unembed;
 use super::{Gpt2, Logits};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::hook::{
-    Activations, Dispatcher, Halt, HookRegistry, Intent, Key, Ledger, NoHooks, Positions,
-    Registries, Site, Spec, TensorForm, Way, Work,
+    Activations, Dispatcher, Halt, HookRegistry, Intent, Key, Ledger, Positions, Registries, Site,
+    Spec, TensorForm, Way, Work,
 };
 use crate::segment::Segments;
 
@@ -77,7 +76,7 @@ impl<'a> Run<'a> {
         Self {
             model,
             batch,
-            registries: Registries::Shared(&NoHooks),
+            registries: Registries::NONE,
             captures: Vec::new(),
             resumed: None,
             until: None,
@@ -88,14 +87,14 @@ impl<'a> Run<'a> {
 
     /// Intervenes with `hooks`, on every sequence that they select.
     pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
-        self.registries = Registries::Shared(hooks);
+        self.registries.shared = hooks;
         self
     }
 
     /// Intervenes on each sequence with a registry of its own: the `i`-th of `hooks` acts on sequence
-    /// `i` as if it were the only one.
+    /// `i` as if it were the only one, after the [hooks](Self::hooks) that all of them share.
     pub fn hooks_for_each(mut self, hooks: &'a [&'a dyn HookRegistry]) -> Self {
-        self.registries = Registries::Each(hooks);
+        self.registries.each = Some(hooks);
         self
     }
 
@@ -204,7 +203,7 @@ impl<'a> Run<'a> {
         if scalar.numel() != 1 {
             return Err(Error::NotAScalar { given: scalar.size() });
         }
-        let gradients = dispatcher.gradients(&scalar, segments.n_sequences())?;
+        let gradients = dispatcher.gradients(&scalar, segments.len())?;
         let (ledger, activations, work) = dispatcher.finish()?;
         let logits = scored.cut(&logits.f_detach()?)?;
         Ok((RunOutput { logits, activations, ledger, work }, gradients))
@@ -228,6 +227,7 @@ impl<'a> Run<'a> {
         let intent = Intent {
             registries,
             captures: self.captures.clone(),
+            n_sequences: batch.sequences().len(),
             way,
             check_finite: self.check_finite,
         };
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
         hooks: &mut Dispatcher<'_>,
     ) -> Result<Tensor> {
         let model = self.model;
-        let mut pass = Pass { segments, hooks, cache: None };
+        let mut pass = Pass { segments, hooks, cache: None, forks: &[] };
         let passed = match self.resumed {
             Some((layer, residuals)) => {
                 model.forward_from(layer, segments.flat(residuals)?, scored, &mut pass)
@@ -280,35 +280,5 @@ impl<'a> Run<'a> {
                 Ok(Tensor::f_empty([0, model.config.d_vocab as i64], form)?)
             }
         }
-    }
-}
-
-impl Gpt2 {
-    /// The logits of the scored rows, `[rows, d_vocab]`, of the tokens that the segments carry.
-    pub(super) fn forward(
-        &self,
-        sequences: &[Vec<u32>],
-        scored: &Scored,
-        pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
-        let residual = self.embed.forward(sequences, pass)?;
-        self.forward_from(0, residual, scored, pass)
-    }
-
-    /// The same from the residual stream entering block `layer`, `[rows, d_model]`.
-    fn forward_from(
-        &self,
-        layer: usize,
-        mut residual: Tensor,
-        scored: &Scored,
-        pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
-        for block in &self.blocks[layer..] {
-            residual = block.forward(residual, pass)?;
-        }
-        if Unembed::is_watched(pass.hooks) {
-            return Ok(scored.rows_of(self.unembed.forward(&residual, pass)?)?);
-        }
-        self.unembed.forward(&scored.rows_of(residual)?, pass)
     }
 }

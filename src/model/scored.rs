@@ -9,11 +9,11 @@ use crate::hook::Positions;
 use crate::segment::Segments;
 
 /// Which rows of the flat state are unembedded.
-pub(super) struct Scored {
-    /// Rows, sequence by sequence in the order of the flat state.
+pub(crate) struct Scored {
+    /// Rows, segment by segment in the order of the flat state.
     rows: Vec<usize>,
-    /// Sequence index, its length and its scored positions, in the same order.
-    sequences: Vec<(usize, usize, Vec<usize>)>,
+    /// Number of the segment, length of its sequence and its scored positions, in the same order.
+    pub segments: Vec<(usize, usize, Vec<usize>)>,
 }
 
 impl Scored {
@@ -22,16 +22,16 @@ impl Scored {
     /// # Errors
     /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange).
     pub fn new(segments: &Segments, positions: Option<&Positions>) -> Result<Self> {
-        let mut scored = Self { rows: Vec::new(), sequences: Vec::new() };
-        for (sequence, span, rows) in segments.by_row() {
-            let len = span.end;
+        let mut scored = Self { rows: Vec::new(), segments: Vec::new() };
+        for (segment, rows) in segments.by_row() {
+            let len = segment.span.end;
             let positions = match positions {
-                Some(positions) => positions.indices(len, sequence)?,
+                Some(positions) => positions.indices(len, segment.sequence)?,
                 None => Vec::new(),
             };
-            let row_of = |position: &usize| rows.start + position - span.start;
+            let row_of = |position: &usize| rows.start + position - segment.span.start;
             scored.rows.extend(positions.iter().map(row_of));
-            scored.sequences.push((sequence, len, positions));
+            scored.segments.push((segment.id, len, positions));
         }
         Ok(scored)
     }
@@ -49,15 +49,15 @@ impl Scored {
     /// Cuts the flat logits into sequences, in the batch's order.
     pub fn cut(&self, logits: &Tensor) -> Result<Logits> {
         let mut start = 0;
-        let mut cut = Vec::with_capacity(self.sequences.len());
-        for &(sequence, len, ref positions) in &self.sequences {
+        let mut cut = Vec::with_capacity(self.segments.len());
+        for &(segment, len, ref positions) in &self.segments {
             let positions = positions.clone();
             let count = positions.len() as i64;
             let logits = logits.f_narrow(0, start, count)?;
             start += count;
-            cut.push((sequence, SequenceLogits { len, positions, logits }));
+            cut.push((segment, SequenceLogits { len, positions, logits }));
         }
-        cut.sort_by_key(|&(sequence, _)| sequence);
+        cut.sort_by_key(|&(segment, _)| segment);
         Ok(Logits::new(cut.into_iter().map(|(_, logits)| logits).collect()))
     }
 }

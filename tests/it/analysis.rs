@@ -3,6 +3,7 @@
 use approx::assert_relative_eq;
 use hooked_gpt2::Error;
 use hooked_gpt2::analysis::correlation::{pearson, spearman};
+use hooked_gpt2::analysis::divergence::kl_divergence;
 use hooked_gpt2::analysis::entropy::entropy;
 use hooked_gpt2::analysis::loss::{log_softmax, negative_log_likelihood};
 use hooked_gpt2::analysis::rank::{rank_of, top_k};
@@ -27,6 +28,7 @@ struct Pair {
     y: Array1Json,
     pearson: f64,
     spearman: f64,
+    kl_divergence: f64,
     mean_shift: f64,
     std_ratio: f64,
 }
@@ -69,7 +71,9 @@ fn assert_close(name: &str, ours: f64, reference: f64, size: f64) {
 fn correlations_and_spreads_equal_scipy() {
     let pairs = statistics().pairs;
     assert!(pairs.len() >= 10);
-    for Pair { name, x, y, pearson: r, spearman: rho, mean_shift: shift, std_ratio: ratio } in pairs
+    for Pair {
+        name, x, y, pearson: r, spearman: rho, mean_shift: shift, std_ratio: ratio, ..
+    } in pairs
     {
         let (x, y) = (x.array(), y.array());
         // A mean over 2e6 keeps fewer digits of deviations near 1, in SciPy as here.
@@ -79,6 +83,16 @@ fn correlations_and_spreads_equal_scipy() {
         assert_close(&name, spearman(x.view(), y.view()).unwrap(), rho, 1.0);
         assert_relative_eq!(mean_shift(x.view(), y.view()).unwrap(), shift, max_relative = 1e-7);
         assert_relative_eq!(std_ratio(x.view(), y.view()).unwrap(), ratio, max_relative = 1e-9);
+    }
+}
+
+#[test]
+fn divergences_equal_scipy() {
+    for Pair { name, x, y, kl_divergence: expected, .. } in statistics().pairs {
+        let (x, y) = (x.array(), y.array());
+        let largest = x.iter().chain(&y).fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        assert_close(&name, kl_divergence(x.view(), y.view()).unwrap(), expected, largest);
+        assert_eq!(kl_divergence(x.view(), x.view()).unwrap(), 0.0);
     }
 }
 

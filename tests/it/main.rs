@@ -20,5 +20,6 @@ mod shuffle;
 mod silent_failures;
 mod sites;
 mod support;
+mod sweep;
 mod tokenizer;
 mod tolerance;

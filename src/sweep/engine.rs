@@ -1,0 +1,138 @@
+//! Runs a plan.
+
+use ndarray::Array2;
+use tch::{Device, Kind, Tensor};
+
+use super::budget::ROWS_UNEMBEDDED_AT_ONCE;
+use super::metric::Reading;
+use super::plan::{PassPlan, Plan};
+use super::progress::Reporter;
+use crate::error::{Error, Result};
+use crate::hook::{Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way};
+use crate::model::{Pass, Scored};
+use crate::segment::{Segment, Segments};
+
+/// What is told of every reading: the variant's index, or none for a base, the index of the position
+/// among the scored ones, and the reading.
+pub(super) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> Result<()> + 'v;
+
+/// The logits of a segment at its scored positions, `[position, d_vocab]`.
+type Rows = Array2<f64>;
+
+impl Plan<'_> {
+    /// Runs all passes, unless the reporter says stop. Bases are read in each pass, before variants.
+    pub(super) fn run(&self, visit: &mut Visitor<'_>, reporter: &mut Reporter<'_>) -> Result<()> {
+        for pass in &self.passes {
+            let done = tch::no_grad(|| self.run_pass(pass, visit, reporter));
+            match done {
+                Ok(()) => {}
+                Err(Halt::Stopped) => return Ok(()),
+                Err(Halt::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn run_pass(
+        &self,
+        plan: &PassPlan,
+        visit: &mut Visitor<'_>,
+        reporter: &mut Reporter<'_>,
+    ) -> Result<(), Halt> {
+        let (model, batch) = (self.sweep.model, self.sweep.batch);
+        let n_bases = self.bases.len();
+        let members = plan.members.iter();
+        let own = members.map(|&(number, _)| &*self.variants.registries()[number]);
+        let bases = std::iter::repeat_n(&NoHooks as &dyn HookRegistry, n_bases);
+        let each: Vec<&dyn HookRegistry> = bases.chain(own).collect();
+        let intent = Intent {
+            registries: Registries { shared: self.sweep.base_hooks, each: Some(&each) },
+            captures: Vec::new(),
+            n_sequences: n_bases,
+            way: Way { from: None, until: None },
+            check_finite: false,
+        };
+        let mut hooks = Dispatcher::checked(model.config(), intent, each.len());
+        let mut pass =
+            Pass { segments: &plan.embedding, hooks: &mut hooks, cache: None, forks: &plan.forks };
+        let mut residual = model.embedded(batch.sequences(), &mut pass)?;
+        for layer in 0..model.config().n_layers {
+            let rows = pass.segments.rows;
+            residual = model.through_block(layer, residual, &mut pass)?;
+            if !reporter.add(rows) {
+                return Err(Halt::Stopped);
+            }
+        }
+
+        let mut of_bases: Vec<Rows> = vec![Rows::default((0, 0)); n_bases];
+        self.unembed(&residual, 0..n_bases, &mut pass, &mut |segment, rows| {
+            of_bases[segment.sequence] = rows;
+            Ok(())
+        })?;
+        for (sequence, rows) in of_bases.iter().enumerate() {
+            self.read(None, sequence, rows, rows, visit)?;
+        }
+        let per_chunk = (ROWS_UNEMBEDDED_AT_ONCE / self.scored[0].len()).max(1);
+        let end = n_bases + plan.members.len();
+        for start in (n_bases..end).step_by(per_chunk) {
+            let chunk = start..(start + per_chunk).min(end);
+            self.unembed(&residual, chunk, &mut pass, &mut |segment, rows| {
+                let (number, _) = plan.members[segment.id - n_bases];
+                let base = &of_bases[segment.sequence];
+                self.read(Some(number), segment.sequence, &rows, base, visit)
+            })?;
+        }
+        hooks.finish()?;
+        Ok(())
+    }
+
+    /// The logits of some segments at their scored positions, one segment after the other.
+    fn unembed(
+        &self,
+        residual: &Tensor,
+        ids: std::ops::Range<usize>,
+        pass: &mut Pass<'_, '_>,
+        take: &mut dyn FnMut(&Segment, Rows) -> Result<()>,
+    ) -> Result<(), Halt> {
+        let (segments, rows) = pass.segments.only(|id| ids.contains(&id));
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(residual.device())?;
+        let residual = residual.f_index_select(0, &rows)?;
+        let scored = Scored::new(&segments, Some(&self.sweep.score))?;
+        let logits = self.sweep.model.unembedded(&residual, &scored, &mut pass.over(&segments))?;
+        for ((segment, _), rows) in segments.by_row().zip(self.cut(&logits, &segments)?) {
+            take(segment, rows)?;
+        }
+        Ok(())
+    }
+
+    /// The scored rows of each segment, in the order of the flat state.
+    fn cut(&self, logits: &Tensor, segments: &Segments) -> Result<Vec<Rows>> {
+        let logits = logits.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        let d_vocab = logits.size()[1] as usize;
+        let mut start = 0;
+        let mut cut = Vec::with_capacity(segments.len());
+        for (segment, _) in segments.by_row() {
+            let count = self.scored[segment.sequence].len();
+            let rows = logits.f_narrow(0, start, count as i64)?.f_flatten(0, 1)?;
+            start += count as i64;
+            let rows = Rows::from_shape_vec((count, d_vocab), Vec::<f64>::try_from(&rows)?);
+            cut.push(rows.map_err(|_| Error::OtherLogits)?);
+        }
+        Ok(cut)
+    }
+
+    fn read(
+        &self,
+        variant: Option<usize>,
+        sequence: usize,
+        logits: &Rows,
+        base: &Rows,
+        visit: &mut Visitor<'_>,
+    ) -> Result<()> {
+        for (place, &position) in self.scored[sequence].iter().enumerate() {
+            let (logits, base) = (logits.row(place), base.row(place));
+            visit(variant, place, &Reading { logits, base, sequence, position })?;
+        }
+        Ok(())
+    }
+}

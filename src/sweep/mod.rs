@@ -1,0 +1,105 @@
+//! Many variants of one run, each thing computed once.
+//!
+//! A variant differs from its base in its causal cone alone: in later blocks, at the same or later
+//! positions. It forks off where it first differs, carries only the positions that may, and reads keys
+//! and values of earlier ones from the base. Everything that goes through a block goes through it
+//! together, in one pass over its weights.
+//!
+//! ```
+//! use hooked_gpt2::hook::At;
+//! use hooked_gpt2::intervention::Interventions;
+//! use hooked_gpt2::sweep::{Axis, DeltaLoss, Metric, Sweep, Variants};
+//! # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
+//! # let checkpoint = Checkpoint::bundled()?;
+//! # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+//! # let tokenizer = checkpoint.tokenizer()?;
+//! let prompt = Batch::single(tokenizer.encode("She was a very happy")?)?;
+//! let target = tokenizer.single_token(" woman")?;
+//!
+//! let (layers, heads) = (model.config().n_layers, model.config().n_heads);
+//! let axes = [Axis::counting("layer", layers), Axis::counting("head", heads)];
+//! let variants = Variants::over(axes, |index, _| {
+//!     let mut hooks = Interventions::new();
+//!     hooks.zero(At::z(index[0]).heads([index[1]]));
+//!     Ok(hooks)
+//! }, &prompt)?;
+//!
+//! let plan = Sweep::new(&model, &prompt).plan(&variants)?;
+//! println!("{plan}");
+//! let results = plan.measure(&[&DeltaLoss::of(target)])?;
+//! let delta = results.values("delta_loss")?; // [layer, head, sequence, position]
+//! assert_eq!(delta.shape(), [layers, heads, 1, 1]);
+//! # Ok::<(), hooked_gpt2::Error>(())
+//! ```
+
+mod budget;
+mod engine;
+mod isolated;
+mod metric;
+mod plan;
+mod progress;
+mod results;
+mod variants;
+
+pub use metric::{
+    DeltaLoss, KlDivergence, LogitDifference, Loss, Measure, Metric, PearsonToBase, Probability,
+    Rank, Reading,
+};
+pub use plan::Plan;
+pub use progress::Progress;
+pub use results::Results;
+pub use variants::{Axis, Variants};
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::hook::{HookRegistry, NoHooks, Positions};
+use crate::model::Gpt2;
+
+/// A sweep to be: the bases, and where their logits are read.
+pub struct Sweep<'a> {
+    model: &'a Gpt2,
+    batch: &'a Batch,
+    base_hooks: &'a dyn HookRegistry,
+    score: Positions,
+    max_bytes: Option<usize>,
+}
+
+impl<'a> Sweep<'a> {
+    /// A sweep over variants of each sequence of `batch`, read at the last position.
+    pub fn new(model: &'a Gpt2, batch: &'a Batch) -> Self {
+        let (base_hooks, score) = (&NoHooks, Positions::last());
+        Self { model, batch, base_hooks, score, max_bytes: None }
+    }
+
+    /// Intervenes on the bases, and with that on all variants before their own hooks: a base corrupted
+    /// by noise, for instance, that variants restore in part.
+    pub fn base_hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
+        self.base_hooks = hooks;
+        self
+    }
+
+    /// Reads the logits at these positions: as many in each sequence.
+    pub fn score(mut self, positions: Positions) -> Self {
+        self.score = positions;
+        self
+    }
+
+    /// Splits the sweep into passes that each need no more memory than this, besides the model; half of
+    /// what the machine has free otherwise.
+    pub fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = Some(max_bytes);
+        self
+    }
+
+    /// Plans the sweep: nothing is computed yet.
+    ///
+    /// # Errors
+    /// [`HookRefused`](crate::Error::HookRefused), whose reason says what does not fit;
+    /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) and
+    /// [`ScoredUnevenly`](crate::Error::ScoredUnevenly) for the scored positions;
+    /// [`VariantSequences`](crate::Error::VariantSequences) for variants of another batch;
+    /// [`BudgetTooSmall`](crate::Error::BudgetTooSmall).
+    pub fn plan(self, variants: &'a Variants) -> Result<Plan<'a>> {
+        Plan::new(self, variants)
+    }
+}

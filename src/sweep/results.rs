@@ -1,0 +1,142 @@
+//! What a sweep found.
+
+use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
+
+use super::metric::{Metric, Reading};
+use super::plan::Plan;
+use super::progress::{Progress, Reporter};
+use super::variants::Axis;
+use crate::error::{Error, Result};
+
+/// The metrics of every variant, and those of the bases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    axes: Vec<Axis>,
+    metrics: Vec<String>,
+    values: Vec<ArrayD<f64>>,
+    base: Vec<Array2<f64>>,
+    measured: usize,
+}
+
+impl Results {
+    fn empty(plan: &Plan<'_>, metrics: &[&dyn Metric]) -> Self {
+        let mut axes = plan.variants.axes().to_vec();
+        axes.push(Axis::counting("sequence", plan.scored.len()));
+        axes.push(Axis::counting("position", plan.scored[0].len()));
+        let shape: Vec<usize> = axes.iter().map(Axis::len).collect();
+        let base = Array2::from_elem((plan.scored.len(), plan.scored[0].len()), f64::NAN);
+        Self {
+            axes,
+            metrics: metrics.iter().map(|metric| metric.name().to_owned()).collect(),
+            values: vec![ArrayD::from_elem(IxDyn(&shape), f64::NAN); metrics.len()],
+            base: vec![base; metrics.len()],
+            measured: 0,
+        }
+    }
+
+    /// The axes of all values: those of the variants, then `sequence`, the index in the batch, and
+    /// `position`, the index among the scored positions.
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// The values of a metric: `[variant axes…, sequence, position]`. NaN where a sweep that was stopped
+    /// has not come to, and nowhere else unless the metric says so.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] for a metric that was not measured.
+    pub fn values(&self, metric: &str) -> Result<ArrayViewD<'_, f64>> {
+        Ok(self.values[self.place(metric)?].view())
+    }
+
+    /// The values of a metric of the bases: `[sequence, position]`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] for a metric that was not measured.
+    pub fn base(&self, metric: &str) -> Result<&Array2<f64>> {
+        Ok(&self.base[self.place(metric)?])
+    }
+
+    /// Variants that were measured, each in each sequence: fewer than all if the sweep was stopped.
+    pub fn measured(&self) -> usize {
+        self.measured
+    }
+
+    fn place(&self, metric: &str) -> Result<usize> {
+        let place = self.metrics.iter().position(|name| name == metric);
+        place.ok_or_else(|| Error::UnknownName {
+            what: "metric",
+            given: metric.to_owned(),
+            allowed: self.metrics.join(", "),
+        })
+    }
+
+    /// Takes a reading of a variant, or of a base.
+    fn take(
+        &mut self,
+        metrics: &[&dyn Metric],
+        variant: Option<usize>,
+        place: usize,
+        reading: &Reading<'_>,
+    ) -> Result<()> {
+        for (number, metric) in metrics.iter().enumerate() {
+            let value = metric.measure(reading)?;
+            match variant {
+                None => self.base[number][[reading.sequence, place]] = value,
+                Some(variant) => {
+                    let flat = variant * self.base[number].ncols() + place;
+                    let values = self.values[number].as_slice_mut();
+                    if let Some(cell) = values.and_then(|values| values.get_mut(flat)) {
+                        *cell = value;
+                    }
+                }
+            }
+        }
+        if variant.is_some() && place == 0 {
+            self.measured += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Plan<'_> {
+    /// Runs the sweep and measures every variant and every base.
+    ///
+    /// # Errors
+    /// Those of [`Run::execute`](crate::Run::execute), and those of the metrics.
+    pub fn measure(&self, metrics: &[&dyn Metric]) -> Result<Results> {
+        self.measure_with_progress(metrics, |_| true)
+    }
+
+    /// The same, telling how far it has come after every block. When `report` gives `false` the sweep
+    /// stops, and what is finished is the result.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure).
+    pub fn measure_with_progress(
+        &self,
+        metrics: &[&dyn Metric],
+        mut report: impl FnMut(Progress) -> bool,
+    ) -> Result<Results> {
+        let mut results = Results::empty(self, metrics);
+        let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
+            results.take(metrics, variant, place, reading)
+        };
+        let mut reporter = Reporter::new(self.block_rows(), &mut report);
+        self.run(&mut take, &mut reporter)?;
+        Ok(results)
+    }
+
+    /// The same by one plain run for each variant: what every plan is held to, and nothing to be used
+    /// where time matters.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure).
+    pub fn measure_isolated(&self, metrics: &[&dyn Metric]) -> Result<Results> {
+        let mut results = Results::empty(self, metrics);
+        self.run_isolated(&mut |variant, place, reading| {
+            results.take(metrics, variant, place, reading)
+        })?;
+        Ok(results)
+    }
+}
