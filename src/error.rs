@@ -340,6 +340,16 @@ pub enum Error {
     /// Logits were compared with those of other sequences or positions.
     #[error("the logits are of other sequences or other positions, the same are needed")]
     OtherLogits,
+    /// A grid over positions of sequences that are not equally long.
+    #[error(
+        "a grid over positions needs sequences of one length, given: {first} and {other} tokens"
+    )]
+    UnequalLengths {
+        /// The length of the first sequence.
+        first: usize,
+        /// That of another one.
+        other: usize,
+    },
     /// An axis of a sweep along which nothing varies.
     #[error("the axis `{axis}` is empty, at least one value is needed")]
     EmptyAxis {

@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`experiment`] | named experiments: the Einstein sweep |
 //! | [`report`] | their results as tables, data files and figures |
+//! | [`sweep`] | many variants of a run, each thing computed once |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, registries, ledgers |
 //! | [`analysis`] | loss, entropy, rank, correlation, spread |
@@ -76,6 +77,8 @@ mod pages {
     struct Gradients;
     #[doc = include_str!("../docs/sites.md")]
     struct Sites;
+    #[doc = include_str!("../docs/sweeps.md")]
+    struct Sweeps;
     #[doc = include_str!("../docs/einstein_sweep.md")]
     struct EinsteinSweep;
 }

@@ -48,12 +48,11 @@ fn sweep(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} layers, {eta} left")?);
-    let report =
-        experiment.run(checkpoint.name(), &gpt2, checkpoint.tokenizer()?, |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        })?;
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left")?);
+    let report = experiment.run(checkpoint.name(), &gpt2, checkpoint.tokenizer()?, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+    })?;
     bar.finish_and_clear();
 
     let mut json = Vec::new();

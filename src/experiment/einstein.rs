@@ -7,15 +7,15 @@
 
 mod findings;
 
-use ndarray::Array1;
+use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
 use crate::analysis::{correlation, entropy, loss, rank, spread};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::hook::Positions;
 use crate::intervention::LayerScaling;
 use crate::model::Gpt2;
+use crate::sweep::{self, Axis, Progress, Sweep, Variants};
 use crate::tokenizer::Tokenizer;
 
 pub use findings::Finding;
@@ -75,6 +75,8 @@ pub struct EinsteinReport {
     pub clean: Reading,
     /// One run per layer, by layer.
     pub layers: Vec<LayerReading>,
+    /// What was computed.
+    pub work: SweepWork,
     /// The published findings, tested on this model.
     pub findings: Vec<Finding>,
     /// The layer looked at closely; one of `layers`.
@@ -102,6 +104,18 @@ pub struct ModelSummary {
     pub n_heads: usize,
     /// Tokens in the vocabulary.
     pub d_vocab: usize,
+}
+
+/// What the sweep computed: layers are scaled together, each from where it first differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SweepWork {
+    /// Positions that went through a block, over all blocks and runs.
+    pub block_rows: usize,
+    /// As many as a forward pass for each layer, and one for the clean run, would have taken.
+    pub naive_block_rows: usize,
+    /// Passes over the weights.
+    pub passes: usize,
 }
 
 /// What one run says about the target.
@@ -162,8 +176,8 @@ pub struct TopToken {
 }
 
 impl EinsteinSweep {
-    /// Runs the sweep; `name` is what the report calls the model, and `progress` is told how many
-    /// of how many layers are done.
+    /// Runs the sweep; `name` is what the report calls the model, and `progress` is told how far it has
+    /// come.
     ///
     /// # Errors
     /// All bad input is found before the first layer is scaled: [`Error::EmptySequence`] for an
@@ -177,41 +191,65 @@ impl EinsteinSweep {
         name: &str,
         model: &Gpt2,
         tokenizer: &Tokenizer,
-        mut progress: impl FnMut(usize, usize),
+        mut progress: impl FnMut(Progress),
     ) -> Result<EinsteinReport> {
         let config = model.config();
         let batch = Batch::single(tokenizer.encode(&self.prompt)?)?;
         let target_token = tokenizer.single_token(&self.target)?;
         let layers = self.swept_layers(config.n_layers)?;
         let focus_layer = self.focus(&layers, config.n_layers)?;
-        let mut scaling = LayerScaling::new();
-        scaling.insert(focus_layer, self.scale)?;
+        let variants = Variants::over(
+            [Axis::new("layer", &layers)],
+            |index, _| {
+                let mut scaling = LayerScaling::new();
+                scaling.insert(layers[index[0]], self.scale)?;
+                Ok(scaling)
+            },
+            &batch,
+        )?;
+        let plan = Sweep::new(model, &batch).plan(&variants)?;
 
         let reader = Reader { target_token, top_k: self.top_k, tokenizer };
-        // Weights that are not finite are named with their place here, once for all runs.
-        let clean_run = model.run(&batch).unembed(Positions::last()).check_finite();
-        let clean_logits = clean_run.execute()?.logits.last(0)?;
-        let clean = reader.read(&clean_logits)?;
-
-        let mut focus_logits = clean_logits.clone();
+        let mut clean: Option<(Reading, Array1<f64>)> = None;
+        let mut focus_logits = None;
         let mut readings = Vec::with_capacity(layers.len());
-        progress(0, layers.len());
-        for &layer in &layers {
-            let in_variant = |source: Error| Error::Variant {
+        let mut read = |variant: Option<usize>, _, logits: &sweep::Reading<'_>| {
+            let base = match &mut clean {
+                Some(clean) => clean,
+                unread => {
+                    let reading = reader.read(logits.base).map_err(|error| {
+                        // Weights that are not finite are named with their place.
+                        model.run(&batch).check_finite().execute().err().unwrap_or(error)
+                    })?;
+                    unread.insert((reading, logits.base.to_owned()))
+                }
+            };
+            let Some(variant) = variant else { return Ok(()) };
+            let layer = layers[variant];
+            let reading = reader.compare(layer, logits.logits, &base.0, logits.base);
+            readings.push(reading.map_err(|source| Error::Variant {
                 layer,
                 factor: self.scale,
                 source: Box::new(source),
-            };
-            scaling.clear();
-            scaling.insert(layer, self.scale)?;
-            let logits = last_logits(model, &batch, &scaling).map_err(in_variant)?;
-            let reading = reader.compare(layer, &logits, &clean, &clean_logits);
-            readings.push(reading.map_err(in_variant)?);
+            })?);
             if layer == focus_layer {
-                focus_logits = logits;
+                focus_logits = Some(logits.logits.to_owned());
             }
-            progress(readings.len(), layers.len());
-        }
+            Ok(())
+        };
+        plan.read(&mut read, &mut |done| {
+            progress(done);
+            true
+        })?;
+        // The passes of a plan take the layers in an order of their own.
+        readings.sort_by_key(|reading| reading.layer);
+        let (clean, clean_logits) = clean.ok_or(Error::NoLayers)?;
+        let focus_logits = focus_logits.ok_or(Error::NoLayers)?;
+        let work = SweepWork {
+            block_rows: plan.block_rows(),
+            naive_block_rows: plan.naive_block_rows(),
+            passes: plan.n_passes(),
+        };
 
         let mut report = EinsteinReport {
             model: ModelSummary {
@@ -228,6 +266,7 @@ impl EinsteinSweep {
             scale: self.scale,
             clean,
             layers: readings,
+            work,
             findings: Vec::new(),
             focus_layer,
             clean_logits,
@@ -276,10 +315,6 @@ impl EinsteinReport {
     }
 }
 
-fn last_logits(model: &Gpt2, batch: &Batch, hooks: &LayerScaling) -> Result<Array1<f64>> {
-    model.run(batch).hooks(hooks).unembed(Positions::last()).execute()?.logits.last(0)
-}
-
 /// Turns logits into readings.
 struct Reader<'a> {
     target_token: u32,
@@ -288,8 +323,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&self, logits: &Array1<f64>) -> Result<Reading> {
-        let logits = logits.view();
+    fn read(&self, logits: ArrayView1<'_, f64>) -> Result<Reading> {
         let loss = loss::negative_log_likelihood(logits, self.target_token)?;
         let top_k = rank::top_k(logits, self.top_k)?;
         let with_text = |ranked: rank::RankedToken| {
@@ -312,12 +346,12 @@ impl Reader<'_> {
     fn compare(
         &self,
         layer: usize,
-        logits: &Array1<f64>,
+        logits: ArrayView1<'_, f64>,
         clean: &Reading,
-        clean_logits: &Array1<f64>,
+        clean_logits: ArrayView1<'_, f64>,
     ) -> Result<LayerReading> {
         let Reading { loss, rank, probability, entropy, top_k } = self.read(logits)?;
-        let pearson = match correlation::pearson(clean_logits.view(), logits.view()) {
+        let pearson = match correlation::pearson(clean_logits, logits) {
             Ok(pearson) => Some(pearson),
             Err(Error::ZeroVariance { .. }) => None,
             Err(error) => return Err(error),
@@ -330,8 +364,8 @@ impl Reader<'_> {
             probability,
             entropy,
             pearson,
-            mean_logit_shift: spread::mean_shift(clean_logits.view(), logits.view())?,
-            logit_std_ratio: spread::std_ratio(clean_logits.view(), logits.view())?,
+            mean_logit_shift: spread::mean_shift(clean_logits, logits)?,
+            logit_std_ratio: spread::std_ratio(clean_logits, logits)?,
             top_k,
         })
     }

@@ -82,7 +82,7 @@ impl<Class> At<Class> {
         self
     }
 
-    pub(super) fn into_selected(self) -> Selected {
+    pub(crate) fn into_selected(self) -> Selected {
         self.selected
     }
 }

@@ -28,6 +28,16 @@ pub fn write_text(out: &mut impl Write, report: &EinsteinReport) -> io::Result<(
         writeln!(out, "{}", row(reading, report.is_divided_out(reading.layer)))?;
     }
 
+    let work = &report.work;
+    writeln!(
+        out,
+        "{} block rows in {} pass{} over the weights; a run for each layer takes {:.1} times as many",
+        work.block_rows,
+        work.passes,
+        if work.passes == 1 { "" } else { "es" },
+        work.naive_block_rows as f64 / work.block_rows as f64
+    )?;
+
     if let Some(focus) = report.focus() {
         writeln!(
             out,

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::budget::ROWS_UNEMBEDDED_AT_ONCE;
 use super::metric::Reading;
 use super::plan::{PassPlan, Plan};
-use super::progress::Reporter;
+use super::progress::{Progress, Reporter};
 use crate::error::{Error, Result};
 use crate::hook::{Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way};
 use crate::model::{Pass, Scored};
@@ -14,16 +14,21 @@ use crate::segment::{Segment, Segments};
 
 /// What is told of every reading: the variant's index, or none for a base, the index of the position
 /// among the scored ones, and the reading.
-pub(super) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> Result<()> + 'v;
+pub(crate) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> Result<()> + 'v;
 
 /// The logits of a segment at its scored positions, `[position, d_vocab]`.
 type Rows = Array2<f64>;
 
 impl Plan<'_> {
-    /// Runs all passes, unless the reporter says stop. Bases are read in each pass, before variants.
-    pub(super) fn run(&self, visit: &mut Visitor<'_>, reporter: &mut Reporter<'_>) -> Result<()> {
+    /// Runs all passes, unless `report` gives `false`. Bases are read in each pass, before variants.
+    pub(crate) fn read(
+        &self,
+        visit: &mut Visitor<'_>,
+        report: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<()> {
+        let mut reporter = Reporter::new(self.block_rows(), report);
         for pass in &self.passes {
-            let done = tch::no_grad(|| self.run_pass(pass, visit, reporter));
+            let done = tch::no_grad(|| self.run_pass(pass, visit, &mut reporter));
             match done {
                 Ok(()) => {}
                 Err(Halt::Stopped) => return Ok(()),
@@ -70,7 +75,7 @@ impl Plan<'_> {
             Ok(())
         })?;
         for (sequence, rows) in of_bases.iter().enumerate() {
-            self.read(None, sequence, rows, rows, visit)?;
+            self.show(None, sequence, rows, rows, visit)?;
         }
         let per_chunk = (ROWS_UNEMBEDDED_AT_ONCE / self.scored[0].len()).max(1);
         let end = n_bases + plan.members.len();
@@ -79,7 +84,7 @@ impl Plan<'_> {
             self.unembed(&residual, chunk, &mut pass, &mut |segment, rows| {
                 let (number, _) = plan.members[segment.id - n_bases];
                 let base = &of_bases[segment.sequence];
-                self.read(Some(number), segment.sequence, &rows, base, visit)
+                self.show(Some(number), segment.sequence, &rows, base, visit)
             })?;
         }
         hooks.finish()?;
@@ -121,7 +126,7 @@ impl Plan<'_> {
         Ok(cut)
     }
 
-    fn read(
+    fn show(
         &self,
         variant: Option<usize>,
         sequence: usize,

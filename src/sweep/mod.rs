@@ -38,6 +38,7 @@ mod isolated;
 mod metric;
 mod plan;
 mod progress;
+mod ready;
 mod results;
 mod variants;
 
@@ -47,6 +48,7 @@ pub use metric::{
 };
 pub use plan::Plan;
 pub use progress::Progress;
+pub use ready::Replacement;
 pub use results::Results;
 pub use variants::{Axis, Variants};
 

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 
 use super::metric::{Metric, Reading};
 use super::plan::Plan;
-use super::progress::{Progress, Reporter};
+use super::progress::Progress;
 use super::variants::Axis;
 use crate::error::{Error, Result};
 
@@ -122,8 +122,7 @@ impl Plan<'_> {
         let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
             results.take(metrics, variant, place, reading)
         };
-        let mut reporter = Reporter::new(self.block_rows(), &mut report);
-        self.run(&mut take, &mut reporter)?;
+        self.read(&mut take, &mut report)?;
         Ok(results)
     }
 

@@ -11,7 +11,7 @@ use crate::tolerance;
 fn run(sweep: &EinsteinSweep, precision: Precision) -> Result<EinsteinReport> {
     let checkpoint = Checkpoint::bundled()?;
     let (model, _) = Gpt2::load(&checkpoint, precision, Device::Cpu)?;
-    sweep.run(checkpoint.name(), &model, checkpoint.tokenizer()?, |_, _| ())
+    sweep.run(checkpoint.name(), &model, checkpoint.tokenizer()?, |_| ())
 }
 
 /// Compares every number of `reference` with ours; texts and token ids must be equal.
@@ -72,7 +72,8 @@ fn the_json_has_the_documented_keys_and_no_others() {
             "prompt_tokens",
             "scale",
             "target",
-            "target_token"
+            "target_token",
+            "work"
         ]
     );
     assert_eq!(keys(&report["model"]), ["d_model", "d_vocab", "n_heads", "n_layers", "name"]);
@@ -142,11 +143,17 @@ fn chosen_layers_are_swept_once_each_in_order() {
     let checkpoint = Checkpoint::bundled().unwrap();
     let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu).unwrap();
     let report = sweep
-        .run("x", &model, checkpoint.tokenizer().unwrap(), |done, all| told.push((done, all)))
+        .run("x", &model, checkpoint.tokenizer().unwrap(), |progress| {
+            told.push((progress.done, progress.total))
+        })
         .unwrap();
     let layers: Vec<_> = report.layers.iter().map(|reading| reading.layer).collect();
     assert_eq!((layers, report.focus_layer), (vec![5, 7], 5));
-    assert_eq!(told, [(0, 2), (1, 2), (2, 2)]);
+    // Twelve blocks of the clean run, and those after the fifth and the seventh.
+    let rows = report.prompt_tokens.len() * (12 + 6 + 4);
+    assert_eq!((told.len(), told[11]), (12, (rows, rows)));
+    assert_eq!((report.work.block_rows, report.work.passes), (rows, 1));
+    assert_eq!(report.work.naive_block_rows, report.prompt_tokens.len() * 12 * 3);
     assert!(report.findings[1].holds.is_none() && report.findings[2].holds.is_none());
 }
 

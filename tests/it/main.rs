@@ -15,6 +15,7 @@ mod hub;
 mod noise;
 mod parity;
 mod partial_runs;
+mod ready_sweeps;
 mod runs;
 mod shuffle;
 mod silent_failures;

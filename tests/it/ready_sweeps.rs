@@ -1,0 +1,167 @@
+//! The ready-made sweeps do what their names say: each point against hooks written out by hand.
+
+use hooked_gpt2::hook::{Activations, At, Capture, Moments, Positions, Site};
+use hooked_gpt2::intervention::{Interventions, Noise};
+use hooked_gpt2::sweep::{Measure, Replacement, Sweep, Variants};
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision};
+
+use crate::tolerance;
+
+const CLEAN: [[u32; 5]; 2] = [[3, 14, 15, 92, 65], [35, 89, 79, 32, 38]];
+const CORRUPTED: [[u32; 5]; 2] = [[3, 46, 15, 92, 65], [35, 89, 26, 32, 38]];
+const TOKEN: usize = 42;
+
+/// Trained: the outlier channels of the tiny model hide small changes.
+fn bundled() -> Gpt2 {
+    Gpt2::load(&Checkpoint::bundled().unwrap(), Precision::F64, Device::Cpu).unwrap().0
+}
+
+fn batch() -> Batch {
+    Batch::new(CORRUPTED).unwrap()
+}
+
+fn clean_run(model: &Gpt2) -> Activations {
+    let batch = Batch::new(CLEAN).unwrap();
+    let sites = (0..model.config().n_layers).flat_map(Site::of_block);
+    model.run(&batch).capture(sites).without_logits().execute().unwrap().activations
+}
+
+/// Checks one point of a sweep, in the second sequence, against hooks written out for it.
+#[track_caller]
+fn assert_point(
+    model: &Gpt2,
+    variants: &Variants,
+    (names, point): (&[&str], &[usize]),
+    hooks: impl FnOnce(&mut Interventions),
+) {
+    let batch = batch();
+    let logit = Measure::new("logit", |reading| Ok(reading.logits[TOKEN]));
+    let plan = Sweep::new(model, &batch).plan(variants).unwrap();
+    let results = plan.measure(&[&logit]).unwrap();
+    let axes: Vec<&str> = variants.axes().iter().map(|axis| axis.name.as_str()).collect();
+    assert_eq!(axes, names);
+    let index: Vec<usize> = point.iter().copied().chain([1, 0]).collect();
+    let swept = results.values("logit").unwrap()[&index[..]];
+
+    let mut by_hand = Interventions::new();
+    hooks(&mut by_hand);
+    let alone = Batch::single(CORRUPTED[1]).unwrap().with_examples([1]).unwrap();
+    let output = model.run(&alone).hooks(&by_hand).execute().unwrap();
+    let expected = output.logits.last(0).unwrap()[TOKEN];
+    assert!((swept - expected).abs() <= tolerance::F64, "{swept}, by hand {expected}");
+    let base = results.base("logit").unwrap()[[1, 0]];
+    assert!((swept - base).abs() > 1e-6, "the point changes nothing");
+}
+
+#[test]
+fn layers_are_scaled_by_each_factor_and_skipped_alone_and_in_runs() {
+    let (model, batch) = (bundled(), batch());
+    let config = model.config();
+    let factors = Variants::layer_factors(config, &[0.6, -2.0], &batch).unwrap();
+    assert_point(&model, &factors, (&["layer", "factor"], &[1, 1]), |hooks| {
+        hooks.scale(At::resid_post(1), -2.0).unwrap();
+    });
+    let blocks = Variants::skipped_blocks(config, &batch).unwrap();
+    assert_point(&model, &blocks, (&["layer"], &[2]), |hooks| {
+        hooks.skip(2);
+    });
+    let runs = Variants::skipped_runs(config, &batch).unwrap();
+    assert_eq!(runs.n_points(), 12 * 13 / 2);
+    assert_eq!(runs.axes()[0].labels[11..14], ["11..12", "0..2", "1..3"]);
+    assert_point(&model, &runs, (&["blocks"], &[13]), |hooks| {
+        hooks.skip(1).skip(2);
+    });
+}
+
+#[test]
+fn components_heads_and_neurons_are_replaced_by_zero_mean_and_another_run() {
+    let (model, batch) = (bundled(), batch());
+    let config = model.config();
+    let clean = clean_run(&model);
+    let zero = Variants::ablated_components(config, Replacement::Zero, &batch).unwrap();
+    assert_point(&model, &zero, (&["layer", "component"], &[1, 0]), |hooks| {
+        hooks.zero(At::attn_out(1));
+    });
+
+    let moments = |site: Site| -> hooked_gpt2::Result<Moments> {
+        let key = Capture::new(site).moments();
+        let run = model.run(&batch).capture([&key]).without_logits();
+        let kept = run.execute()?.activations;
+        kept.get(&key, 0)?.merge(&kept.get(&key, 1)?)
+    };
+    let mean = |site: Site| -> hooked_gpt2::Result<Tensor> { Ok(moments(site)?.mean().copy()) };
+    let heads = Variants::ablated_heads(config, Replacement::Mean(&mean), &batch).unwrap();
+    assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
+        hooks.set(At::z(1).heads([2]), &mean(Site::z(1)).unwrap().narrow(0, 2, 1)).unwrap();
+    });
+
+    let other = Replacement::Resample(&clean);
+    let neurons = Variants::ablated_neurons(1, &[5, 90], other, &batch).unwrap();
+    assert_eq!(neurons.axes()[0].labels, ["5", "90"]);
+    let from_clean = clean.get(Site::mlp_post(1), 1).unwrap();
+    assert_point(&model, &neurons, (&["neuron"], &[1]), |hooks| {
+        hooks.set(At::mlp_post(1).neurons([90]), &from_clean.narrow(1, 90, 1)).unwrap();
+    });
+}
+
+#[test]
+fn grids_patch_positions_heads_and_both() {
+    let (model, batch) = (bundled(), batch());
+    let config = model.config();
+    let clean = clean_run(&model);
+    let other = Replacement::Resample(&clean);
+    let value = |site: Site| clean.get(site, 1).unwrap();
+
+    let grid = Variants::patched_positions(config, At::resid_pre, other, &batch).unwrap();
+    assert_point(&model, &grid, (&["layer", "position"], &[1, 2]), |hooks| {
+        let at = At::resid_pre(1).positions(Positions::at(2));
+        hooks.set(at, &value(Site::resid_pre(1)).get(2)).unwrap();
+    });
+    let mean = |site: Site| Ok(value(site).mean_dim(0, false, Kind::Double));
+    let means = Replacement::Mean(&mean);
+    let grid = Variants::patched_positions(config, At::attn_out, means, &batch).unwrap();
+    assert_point(&model, &grid, (&["layer", "position"], &[0, 3]), |hooks| {
+        let at = At::attn_out(0).positions(Positions::at(3));
+        hooks.set(at, &mean(Site::attn_out(0)).unwrap()).unwrap();
+    });
+
+    let heads = Variants::patched_heads(config, Site::pattern, other, &batch).unwrap();
+    assert_point(&model, &heads, (&["layer", "head"], &[1, 0]), |hooks| {
+        hooks.set(At::pattern(1).heads([0]), &value(Site::pattern(1)).narrow(0, 0, 1)).unwrap();
+    });
+    let grid = Variants::patched_head_positions(config, Site::v, other, &batch).unwrap();
+    assert_point(&model, &grid, (&["layer", "head", "position"], &[1, 1, 2]), |hooks| {
+        let at = At::v(1).heads([1]).positions(Positions::at(2));
+        hooks.set(at, &value(Site::v(1)).narrow(0, 2, 1).narrow(1, 1, 1)).unwrap();
+    });
+    let grid = Variants::patched_head_positions(config, Site::pattern, other, &batch).unwrap();
+    assert_point(&model, &grid, (&["layer", "head", "position"], &[1, 0, 4]), |hooks| {
+        let at = At::pattern(1).heads([0]).queries(Positions::at(4));
+        hooks.set(at, &value(Site::pattern(1)).narrow(0, 0, 1).narrow(1, 4, 1)).unwrap();
+    });
+
+    let ragged = Batch::new([vec![1, 2, 3], vec![4, 5]]).unwrap();
+    let uneven = Variants::patched_positions(config, At::resid_pre, Replacement::Zero, &ragged);
+    assert!(matches!(uneven.err(), Some(Error::UnequalLengths { first: 3, other: 2 })));
+    let headless = Variants::patched_heads(config, Site::mlp_out, other, &batch).err();
+    assert!(matches!(headless, Some(Error::SelectionAtSite { .. })));
+}
+
+#[test]
+fn noise_and_steering_come_in_the_amounts_asked_for() {
+    let (model, batch) = (bundled(), batch());
+    let at = At::embed().positions(Positions::at(2));
+    let noise = Variants::noise_levels(&at, &[0.1, 3.0], 7, &batch).unwrap();
+    assert_point(&model, &noise, (&["std"], &[1]), |hooks| {
+        hooks.noise(at.clone(), Noise::gaussian(3.0, 7).unwrap());
+    });
+    let vector =
+        Tensor::linspace(-1.0, 2.0, model.config().d_model as i64, (Kind::Double, Device::Cpu));
+    let at = At::resid_mid(1);
+    let steered = Variants::steered(&at, &vector, &[1.0, -5.0], &batch).unwrap();
+    assert_eq!(steered.axes()[0].labels, ["1", "-5"]);
+    assert_point(&model, &steered, (&["coefficient"], &[1]), |hooks| {
+        hooks.steer(At::resid_mid(1), &vector, -5.0).unwrap();
+    });
+}
