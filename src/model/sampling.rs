@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 /// How the next token is chosen from the logits.
 ///
 /// What is drawn depends on the seed, the example's number and the position, and on nothing else, so
-/// that an example is continued in the same way whatever it is [batched](Batch::with_examples) with.
+/// that an example is continued in the same way whatever it is [batched] with.
 ///
-/// [`Batch::with_examples`]: crate::Batch::with_examples
+/// [batched]: crate::Batch::with_examples
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling(Choice);
 
