@@ -26,6 +26,7 @@
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, registries, ledgers |
 //! | [`analysis`] | loss, entropy, rank, correlation, spread |
+//! | [`conformance`] | identities, checked on a model of yours |
 //! | [`checkpoint`] | directories, the hub, the bundled model |
 
 #![warn(missing_docs)]
@@ -34,6 +35,7 @@ pub mod analysis;
 mod batch;
 pub mod checkpoint;
 mod config;
+pub mod conformance;
 pub mod device;
 mod error;
 pub mod experiment;
@@ -65,6 +67,8 @@ mod pages {
     struct Batches;
     #[doc = include_str!("../docs/checkpoints.md")]
     struct Checkpoints;
+    #[doc = include_str!("../docs/conformance.md")]
+    struct Conformance;
     #[doc = include_str!("../docs/dependency.md")]
     struct Dependency;
     #[doc = include_str!("../docs/edits.md")]

@@ -6,7 +6,11 @@
 //! ```
 
 mod arguments;
+#[path = "../shared/failure.rs"]
+mod failure;
 mod model;
+#[path = "../shared/source.rs"]
+mod source;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -18,6 +22,7 @@ use hooked_gpt2::{Gpt2, device};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use arguments::Arguments;
+use failure::{chain, is_broken_pipe};
 
 fn main() -> ExitCode {
     match sweep(Arguments::parse()) {
@@ -103,16 +108,4 @@ fn save(out: &OutputDir, report: &EinsteinReport, json: &[u8]) -> hooked_gpt2::R
         out.write(name, svg)?;
     }
     Ok(())
-}
-
-/// The error and its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
-    }
-}
-
-fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

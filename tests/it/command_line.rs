@@ -71,7 +71,7 @@ fn a_closed_pipe_is_no_error_and_loses_no_file() {
     let mut child = std::process::Command::new("sh")
         .arg("-c")
         .arg(r#""$0" "$@" | true"#)
-        .arg(crate::support::example())
+        .arg(crate::support::example("einstein_sweep"))
         .args(["--model", "bundled", "--json", "--out", out.path().to_str().unwrap()])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

@@ -5,6 +5,7 @@ mod bad_input;
 mod captures;
 mod checkpoints;
 mod command_line;
+mod conformance;
 mod descriptions;
 mod edits;
 mod einstein;

@@ -122,17 +122,26 @@ pub fn write_stored(path: &Path, tensors: &HashMap<String, Stored>) {
     serialize_to_file(views, None, path).unwrap();
 }
 
-/// The `einstein_sweep` example, which `cargo test` builds beside the tests.
-pub fn example() -> PathBuf {
+/// An example, which `cargo test` builds beside the tests.
+pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
-    profile.join("examples").join("einstein_sweep")
+    profile.join("examples").join(name)
 }
 
-/// Runs the example, deaf to the hub and the cache of whoever runs the tests.
+/// Runs the `einstein_sweep` example, deaf to the hub and the cache of whoever runs the tests.
 pub fn einstein_sweep(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    run_example("einstein_sweep", environment, arguments)
+}
+
+/// Runs the `conformance` example in the same way.
+pub fn conformance_example(arguments: &[&str]) -> Output {
+    run_example("conformance", &[], arguments)
+}
+
+fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
-    Command::new(example())
+    Command::new(example(name))
         .env_remove("HF_HUB_CACHE")
         .env_remove("HF_HUB_OFFLINE")
         .env_remove("HF_TOKEN")
@@ -142,5 +151,5 @@ pub fn einstein_sweep(environment: &[(&str, &str)], arguments: &[&str]) -> Outpu
         .envs(environment.iter().copied())
         .args(arguments)
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", example().display()))
+        .unwrap_or_else(|error| panic!("{}: {error}", example(name).display()))
 }
