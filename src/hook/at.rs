@@ -82,6 +82,11 @@ impl<Class> At<Class> {
         self
     }
 
+    /// The site, whatever is selected there.
+    pub fn as_site(&self) -> Site {
+        self.selected.site
+    }
+
     pub(crate) fn into_selected(self) -> Selected {
         self.selected
     }

@@ -1,9 +1,11 @@
 //! Figures, as SVG text.
 
 mod by_layer;
+mod heat_map;
 mod logits;
 mod top_tokens;
 
+pub use heat_map::{HeatMap, heat_map};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::prelude::*;
