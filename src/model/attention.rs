@@ -122,7 +122,7 @@ impl Attention {
     fn project_per_head(&self, part: i64, x: &Tensor) -> Result<Tensor> {
         let (n_heads, d_head) = (self.n_heads, self.d_head);
         let d_model = n_heads * d_head;
-        let weight = self.qkv.weight.f_narrow(1, part * d_model, d_model)?;
+        let weight = self.qkv.dense()?.f_narrow(1, part * d_model, d_model)?;
         let weight = weight.f_reshape([d_model, n_heads, d_head])?.f_permute([1, 0, 2])?;
         let bias = self.qkv.bias.f_narrow(0, part * d_model, d_model)?;
         let product = x.f_permute([1, 0, 2])?.f_matmul(&weight)?.f_permute([1, 0, 2])?;
@@ -214,7 +214,7 @@ impl Attention {
     fn add_up(&self, z: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let site = Site::result(self.layer);
         if pass.hooks.wants(site) {
-            let weight = self.output.weight.f_view([self.n_heads, self.d_head, -1])?;
+            let weight = self.output.dense()?.f_view([self.n_heads, self.d_head, -1])?;
             let result = z.f_permute([1, 0, 2])?.f_matmul(&weight)?.f_permute([1, 0, 2])?;
             let result = pass.visit(site, result)?;
             if pass.hooks.edits(site) {
