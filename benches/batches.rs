@@ -1,0 +1,62 @@
+//! Several sequences in one pass against one after the other: prompts of different lengths, and variants
+//! of one prompt with a registry for each.
+
+#[path = "shared/subjects.rs"]
+mod subjects;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use hooked_gpt2::hook::{HookRegistry, Positions};
+use hooked_gpt2::intervention::LayerScaling;
+use hooked_gpt2::{Batch, Result};
+
+use subjects::Subject;
+
+const SEQUENCES: usize = 8;
+
+fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
+    let Subject { name, model, prompt } = subject;
+    let mut group = criterion.benchmark_group(format!("{SEQUENCES} sequences/{name}"));
+
+    // The prompt from its end: lengths differ, and texts with them.
+    let lengths = (0..SEQUENCES).map(|less| prompt.len().saturating_sub(less).max(1));
+    let prompts: Vec<Vec<u32>> = lengths.map(|len| prompt[prompt.len() - len..].to_vec()).collect();
+    let together = Batch::new(prompts.clone())?;
+    let alone = prompts.into_iter().map(Batch::single).collect::<Result<Vec<_>>>()?;
+    let run = |batch| model.run(batch).unembed(Positions::last());
+    group.bench_function("prompts together", |bencher| {
+        bencher.iter(|| black_box(run(&together).execute()));
+    });
+    group.bench_function("prompts one by one", |bencher| {
+        bencher
+            .iter(|| alone.iter().try_for_each(|batch| black_box(run(batch).execute()).map(drop)));
+    });
+
+    let mut variants = Vec::new();
+    for variant in 0..SEQUENCES {
+        let mut scaling = LayerScaling::new();
+        scaling.insert(variant % model.config().n_layers, 0.6)?;
+        variants.push(scaling);
+    }
+    let registries: Vec<&dyn HookRegistry> =
+        variants.iter().map(|scaling| scaling as &dyn HookRegistry).collect();
+    let (together, alone) =
+        (Batch::new(vec![prompt.as_slice(); SEQUENCES])?, Batch::single(prompt.as_slice())?);
+    group.bench_function("variants together", |bencher| {
+        bencher.iter(|| black_box(run(&together).hooks_for_each(&registries).execute()));
+    });
+    group.bench_function("variants one by one", |bencher| {
+        let run = |&hooks: &&dyn HookRegistry| black_box(run(&alone).hooks(hooks).execute());
+        bencher.iter(|| registries.iter().try_for_each(|hooks| run(hooks).map(drop)));
+    });
+    group.finish();
+    Ok(())
+}
+
+fn batches(criterion: &mut Criterion) {
+    subjects::for_each(|subject| measure(criterion, subject));
+}
+
+criterion_group!(benches, batches);
+criterion_main!(benches);
