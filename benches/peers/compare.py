@@ -180,7 +180,7 @@ TASKS = [
 
 
 def compare(ours, peer, task, length, rounds):
-    ratios, our_times, their_times, extra = [], [], [], None
+    ratios, our_times, extra = [], [], None
     for number in range(rounds + 1):
         found = ours.run(task, length)
         begun = time.perf_counter()
@@ -192,9 +192,8 @@ def compare(ours, peer, task, length, rounds):
         if number > 0:
             ratios.append(seconds / found["seconds"])
             our_times.append(found["seconds"])
-            their_times.append(seconds)
             extra = found["extra"]
-    return statistics.median(ratios), our_times, their_times, worst, extra
+    return statistics.median(ratios), our_times, worst, extra
 
 
 def product_share(ours, rounds):
@@ -244,11 +243,12 @@ def main():
             continue
         peer = peers.setdefault(kind, None) or kind(arguments.checkpoint)
         peers[kind] = peer
-        ratio, our_times, their_times, worst, _ = compare(
-            ours, peer, task, length, arguments.rounds
-        )
+        ratio, our_times, worst, extra = compare(ours, peer, task, length, arguments.rounds)
         spread = f"{min(our_times):.2f} to {max(our_times):.2f}"
         print(f"{what}, {peer.name}: {ratio:.2f} (ours {spread} s, worst {worst:.1e})", flush=True)
+        if extra and extra["measured_bytes"] is not None:
+            predicted, measured = extra["predicted_bytes"] >> 20, extra["measured_bytes"] >> 20
+            print(f"    memory: predicted {predicted} MiB, measured {measured} MiB", flush=True)
         rows.append((what, peer.name, f"{ratio:.1f}", f"{worst:.0e}"))
     share = product_share(ours, arguments.rounds)
     print(f"the sweep over a square product: {share:.2f}")

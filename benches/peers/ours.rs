@@ -107,16 +107,32 @@ fn run(model: &Gpt2, task: &str) -> Result<Done, Box<dyn Error>> {
 }
 
 fn measured(plan: &Plan<'_>, metric: &dyn Metric) -> Result<Done, Box<dyn Error>> {
+    let before = forget_peak_memory();
     let results = plan.measure(&[metric])?;
+    let peak = memory("VmHWM:").zip(before).map(|(peak, before)| peak.saturating_sub(before));
     let values = results.values(metric.name())?.iter().copied().collect();
     let extra = serde_json::json!({
         "flops": plan.flops(),
-        "bytes": plan.peak_bytes(),
+        "predicted_bytes": plan.peak_bytes(),
+        "measured_bytes": peak,
         "passes": plan.n_passes(),
         "rows": plan.block_rows(),
         "naive_rows": plan.naive_block_rows(),
     });
     Ok(Done { values, extra })
+}
+
+/// A figure of this process's memory, in bytes, where the system tells.
+fn memory(name: &str) -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? * 1024)
+}
+
+/// Lets the peak begin anew at what is held now, which it gives.
+fn forget_peak_memory() -> Option<usize> {
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    memory("VmRSS:")
 }
 
 /// A product of square matrices in f32: what the machine can do.

@@ -130,10 +130,7 @@ fn save(
         let site = arguments.site.to_possible_value();
         let site = site.as_ref().map_or("", |site| site.get_name());
         let map = HeatMap {
-            title: format!(
-                "{site} of {:?} patched into {:?}",
-                arguments.clean, arguments.corrupted
-            ),
+            title: format!("{site}: {:?} into {:?}", arguments.clean, arguments.corrupted),
             quantity: format!("change of logit{:?} - logit{:?}", arguments.right, arguments.wrong),
             rows: ("layer", layers),
             columns: ("patched position", words),

@@ -22,11 +22,14 @@ pub struct HeatMap<'a> {
 }
 
 const CELL: u32 = 34;
+/// Pixels of a letter, a little too many: of the title, and of a label.
+const TITLE_LETTER: u32 = 10;
+const LABEL_LETTER: u32 = 7;
+/// What stands left and right of the grid, and above and below it.
+const BESIDE: (u32, u32) = (230, 90);
 const MOST: RGBColor = RGBColor(178, 24, 43);
 const LEAST: RGBColor = RGBColor(33, 102, 172);
 const MISSING: RGBColor = RGBColor(225, 225, 225);
-/// Above this many columns labels stand on end.
-const LABEL_CHARS: u32 = 8;
 const SCALE_STEPS: usize = 64;
 
 /// Draws a heat map: zero is white, the largest magnitude full red or blue; what is not a number is grey.
@@ -41,8 +44,16 @@ pub fn heat_map(map: &HeatMap<'_>) -> Result<String> {
             return Err(Error::LengthMismatch { statistic: "heat_map", left, right });
         }
     }
-    let size = (columns as u32 * CELL + 230, rows as u32 * CELL + 170);
-    sheet((size.0.max(460), size.1), |area| draw(area, map))
+    let width = columns as u32 * CELL + BESIDE.0;
+    let title = TITLE_LETTER * map.title.chars().count() as u32;
+    let height = rows as u32 * CELL + BESIDE.1 + label_height(map);
+    sheet((width.max(title), height), |area| draw(area, map))
+}
+
+/// The height of the columns' labels, which stand on end.
+fn label_height(map: &HeatMap<'_>) -> u32 {
+    let longest = map.columns.1.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    LABEL_LETTER * longest as u32 + 30
 }
 
 fn draw(area: &Area<'_>, map: &HeatMap<'_>) -> Result<(), FigureError> {
@@ -55,7 +66,7 @@ fn draw(area: &Area<'_>, map: &HeatMap<'_>) -> Result<(), FigureError> {
 
     let mut chart = ChartBuilder::on(&grid)
         .margin(10)
-        .x_label_area_size(40 + 7 * LABEL_CHARS)
+        .x_label_area_size(label_height(map))
         .y_label_area_size(64)
         .build_cartesian_2d(0.0..columns as f64, rows as f64..0.0)?;
     chart
@@ -91,22 +102,22 @@ fn draw(area: &Area<'_>, map: &HeatMap<'_>) -> Result<(), FigureError> {
         let style = upright.pos(Pos::new(HPos::Left, VPos::Center));
         grid.draw_text(text, &style, relative((x, bottom + 6)))?;
     }
-    draw_scale(&scale, &map.quantity, largest)
+    draw_scale(&scale, map, largest)
 }
 
 /// The colours and what they stand for.
-fn draw_scale(area: &Area<'_>, quantity: &str, largest: f64) -> Result<(), FigureError> {
+fn draw_scale(area: &Area<'_>, map: &HeatMap<'_>, largest: f64) -> Result<(), FigureError> {
     let bound = if largest > 0.0 { largest } else { 1.0 };
     let mut chart = ChartBuilder::on(area)
         .margin(10)
-        .margin_bottom(50 + 7 * LABEL_CHARS)
+        .margin_bottom(10 + label_height(map))
         .right_y_label_area_size(52)
         .build_cartesian_2d(0.0..1.0, -bound..bound)?
         .set_secondary_coord(0.0..1.0, -bound..bound);
     chart
         .configure_secondary_axes()
         .y_labels(5)
-        .y_desc(quantity)
+        .y_desc(&map.quantity)
         .y_label_formatter(&|value| format!("{value:.2}"))
         .label_style((FONT, 12))
         .axis_desc_style((FONT, 13))
