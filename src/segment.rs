@@ -8,6 +8,7 @@
 //! A segment that does not begin at 0 reads the keys and values of earlier positions from a cache, or
 //! from its base: a segment of the same layout that does.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::Tensor;
@@ -205,16 +206,13 @@ impl Segments {
     /// The rows of `earlier` that these segments go on from: their own, or those of their base where
     /// they fork off.
     pub fn rows_from(&self, earlier: &Segments) -> Vec<i64> {
+        let first: HashMap<usize, usize> =
+            earlier.by_row().map(|(segment, rows)| (segment.id, rows.start)).collect();
         let mut rows = Vec::with_capacity(self.rows);
         for (segment, _) in self.by_row() {
-            let own = earlier.by_row().find(|(before, _)| before.id == segment.id);
-            let start = match (own, segment.base) {
-                (Some((_, rows)), _) => rows.start,
-                (None, Some(base)) => {
-                    earlier.first_row_of(base).map_or(0, |first| first + segment.span.start)
-                }
-                (None, None) => 0,
-            };
+            let own = first.get(&segment.id).copied();
+            let of_base = || Some(first.get(&segment.base?)? + segment.span.start);
+            let start = own.or_else(of_base).unwrap_or(0);
             rows.extend((start..start + segment.span.len()).map(|row| row as i64));
         }
         rows

@@ -70,12 +70,14 @@ impl Ledger {
         elements: usize,
         change_l2: f64,
     ) {
-        let layers = &self.first[number(sequence)];
-        let first = layers[layer.unwrap_or(layers.len() - 1)];
-        let entry = &mut self.entries[first + index];
-        entry.fired += 1;
-        entry.elements += elements;
-        entry.change_l2 = entry.change_l2.hypot(change_l2);
+        // A registry of somebody else's may answer otherwise than it did when accounts were opened.
+        let layers = self.first.get(number(sequence)).map_or(&[][..], Vec::as_slice);
+        let first = layer.map_or_else(|| layers.last(), |layer| layers.get(layer));
+        if let Some(entry) = first.and_then(|first| self.entries.get_mut(first + index)) {
+            entry.fired += 1;
+            entry.elements += elements;
+            entry.change_l2 = entry.change_l2.hypot(change_l2);
+        }
     }
 
     /// Fails if a hook never fired.
