@@ -1,7 +1,7 @@
 //! Sequences side by side, against each alone.
 
 use super::difference::of_logits;
-use super::report::Identity;
+use super::identity::Identity;
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::batch::Batch;

@@ -3,10 +3,10 @@
 use tch::Kind;
 
 use super::difference::{double, largest, largest_difference, of_all_logits};
-use super::report::Identity;
+use super::identity::{Bound, Identity};
 use super::roundings;
 use super::subject::Subject;
-use super::tally::{Bound, Tally};
+use super::tally::Tally;
 use crate::error::Result;
 use crate::hook::{At, Site};
 use crate::intervention::Interventions;

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use tch::Tensor;
 
 use super::difference::{largest, largest_difference};
-use super::report::Identity;
+use super::identity::{Bound, Identity};
 use super::roundings;
 use super::subject::Subject;
-use super::tally::{Bound, Tally};
+use super::tally::Tally;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::hook::At;

@@ -2,8 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::identity::Bound;
 use super::roundings;
-use super::tally::Bound;
 use crate::error::Result;
 use crate::model::{Gpt2, Logits};
 

@@ -2,7 +2,8 @@
 
 use tch::Device;
 
-use super::report::{Identity, LeftOut};
+use super::identity::Identity;
+use super::report::LeftOut;
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::error::Result;

@@ -9,6 +9,7 @@ mod blocks;
 mod continuation;
 mod difference;
 mod elsewhere;
+mod identity;
 mod report;
 mod roundings;
 mod sites;
@@ -21,8 +22,8 @@ use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::precision::Precision;
 
-pub use report::{ConformanceReport, Identity, LeftOut};
-pub use tally::Bound;
+pub use identity::{Bound, Identity};
+pub use report::{ConformanceReport, LeftOut};
 
 use blocks::BlockChecks;
 use sites::SiteChecks;

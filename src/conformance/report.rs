@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::identity::Identity;
 use super::subject::Subject;
-use super::tally::Bound;
 use crate::device;
 
 /// The identities that were checked on a model, each with its worst comparison. Serialises to JSON, and
@@ -23,25 +23,6 @@ pub struct ConformanceReport {
     pub identities: Vec<Identity>,
     /// What could not be checked here.
     pub left_out: Vec<LeftOut>,
-}
-
-/// An identity, and how well it holds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Identity {
-    /// What must hold.
-    pub name: &'static str,
-    /// The largest difference, or the smallest change where there must be one; NaN (`null` in JSON) if
-    /// one is not a number.
-    pub figure: f64,
-    /// What the figure must be.
-    pub allowed: Bound,
-    /// Whether it is.
-    pub holds: bool,
-    /// How many comparisons were made.
-    pub comparisons: usize,
-    /// Which of them the figure is from: the one nearest to what is allowed, or farthest beyond.
-    pub worst_at: String,
 }
 
 /// An identity that was not checked.
@@ -101,6 +82,7 @@ impl fmt::Display for ConformanceReport {
 
 #[cfg(test)]
 mod tests {
+    use super::super::identity::Bound;
     use super::super::tally::Tally;
     use super::*;
 

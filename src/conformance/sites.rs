@@ -3,9 +3,9 @@
 use tch::Tensor;
 
 use super::difference::{largest_difference, of_all_logits};
-use super::report::Identity;
+use super::identity::{Bound, Identity};
 use super::subject::Subject;
-use super::tally::{Bound, Tally};
+use super::tally::Tally;
 use crate::error::Result;
 use crate::hook::{At, Edit, Hook, Part, Site};
 use crate::intervention::Interventions;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use super::{Axes, Positions, Site};
+use super::{Axes, Moments, Positions, Site};
 use crate::error::{Error, Result};
 use crate::segment::SegmentGroup;
 
@@ -50,18 +50,6 @@ pub struct TopK {
     pub values: Tensor,
     /// Their indices along the last axis, of the same shape.
     pub indices: Tensor,
-}
-
-/// Mean and variance over positions: of one sequence, or of as many as were merged.
-///
-/// Kept in f64 and merged by the parallel formula (Chan, Golub, LeVeque 1979), so that the mean over a
-/// corpus takes the memory of one vector.
-#[derive(Debug)]
-pub struct Moments {
-    count: usize,
-    mean: Tensor,
-    /// The sum of squared differences from the mean.
-    squares: Tensor,
 }
 
 /// What a capture is, untyped.
@@ -219,7 +207,7 @@ impl What for Moments {
     type Found = Self;
 
     fn found(kept: &Kept, row: i64) -> Result<Self> {
-        Ok(Self { count: kept.count, mean: kept.row(0, row)?, squares: kept.row(1, row)? })
+        Ok(Self::new(kept.count, kept.row(0, row)?, kept.row(1, row)?))
     }
 }
 
@@ -318,71 +306,5 @@ impl Kept {
         // Every reduction fills the tensors that its lookup reads.
         let undefined = Tensor::new();
         Ok(self.tensors[which].as_ref().unwrap_or(&undefined).f_select(0, row)?)
-    }
-}
-
-impl Moments {
-    /// Of nothing: what merging begins with.
-    ///
-    /// # Errors
-    /// [`Error::Torch`].
-    pub fn empty() -> Result<Self> {
-        let zero = || Tensor::f_zeros([1], (Kind::Double, Device::Cpu));
-        Ok(Self { count: 0, mean: zero()?, squares: zero()? })
-    }
-
-    /// How many positions they are of.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// The mean, in f64.
-    pub fn mean(&self) -> &Tensor {
-        &self.mean
-    }
-
-    /// The variance, the squares divided by [`count`](Self::count), in f64.
-    ///
-    /// # Errors
-    /// [`Error::TooFewValues`] of nothing.
-    pub fn variance(&self) -> Result<Tensor> {
-        if self.count == 0 {
-            return Err(Error::TooFewValues { statistic: "variance", given: 0, needed: 1 });
-        }
-        Ok(self.squares.f_div_scalar(self.count as f64)?)
-    }
-
-    /// The moments of both together.
-    ///
-    /// # Errors
-    /// [`Error::MomentsShape`] for moments of another site.
-    pub fn merge(&self, other: &Self) -> Result<Self> {
-        if self.count == 0 {
-            return Ok(other.clone());
-        }
-        if other.count == 0 {
-            return Ok(self.clone());
-        }
-        if self.mean.size() != other.mean.size() {
-            let (left, right) = (self.mean.size(), other.mean.size());
-            return Err(Error::MomentsShape { left, right });
-        }
-        let count = self.count + other.count;
-        let share = other.count as f64 / count as f64;
-        let difference = other.mean.f_sub(&self.mean)?;
-        let between = difference.f_square()?.f_mul_scalar(self.count as f64 * share)?;
-        Ok(Self {
-            count,
-            mean: self.mean.f_add(&difference.f_mul_scalar(share)?)?,
-            squares: self.squares.f_add(&other.squares)?.f_add(&between)?,
-        })
-    }
-}
-
-impl Clone for Moments {
-    /// Shares the memory, which nothing writes to.
-    fn clone(&self) -> Self {
-        let [mean, squares] = [self.mean.shallow_clone(), self.squares.shallow_clone()];
-        Self { count: self.count, mean, squares }
     }
 }

@@ -97,3 +97,15 @@ fn the_example_prints_the_table_and_fails_if_an_identity_does_not_hold() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }
+
+#[test]
+#[ignore = "needs a CUDA device, and a libtorch that knows it"]
+fn a_gpu_keeps_every_identity_and_agrees_with_the_cpu() {
+    let checkpoint = Checkpoint::bundled().unwrap();
+    for precision in [Precision::F32, Precision::F64] {
+        let report =
+            conformance::check(&checkpoint, precision, Device::Cuda(0), |_, _| {}).unwrap();
+        assert!(report.holds(), "{report}");
+        assert!(report.left_out.is_empty(), "{report}");
+    }
+}
