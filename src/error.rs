@@ -635,13 +635,11 @@ pub enum Error {
     /// A sweep without layers.
     #[error("no layer to sweep, at least one is needed")]
     NoLayers,
-    /// One variant of a sweep failed.
-    #[error("layer {layer} scaled by {factor:?}")]
+    /// One variant of a sweep cannot run, or cannot be measured.
+    #[error("{variant}")]
     Variant {
-        /// The layer of the variant.
-        layer: usize,
-        /// Its factor.
-        factor: f64,
+        /// Its point on the axes of the sweep.
+        variant: String,
         /// Why.
         source: Box<Error>,
     },

@@ -228,8 +228,7 @@ impl EinsteinSweep {
             let layer = layers[variant];
             let reading = reader.compare(layer, logits.logits, &base.0, logits.base);
             readings.push(reading.map_err(|source| Error::Variant {
-                layer,
-                factor: self.scale,
+                variant: format!("layer {layer} scaled by {:?}", self.scale),
                 source: Box::new(source),
             })?);
             if layer == focus_layer {

@@ -96,7 +96,8 @@ impl<'a> Sweep<'a> {
     /// Plans the sweep: nothing is computed yet.
     ///
     /// # Errors
-    /// [`HookRefused`](crate::Error::HookRefused), whose reason says what does not fit;
+    /// [`HookRefused`](crate::Error::HookRefused), whose reason says what does not fit, for a hook of a
+    /// variant as the source of [`Variant`](crate::Error::Variant);
     /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) and
     /// [`ScoredUnevenly`](crate::Error::ScoredUnevenly) for the scored positions;
     /// [`VariantSequences`](crate::Error::VariantSequences) for variants of another batch;

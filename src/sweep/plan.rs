@@ -5,7 +5,7 @@ use std::fmt;
 use super::budget::{self, Costs};
 use super::{Sweep, Variants};
 use crate::error::{Error, Result};
-use crate::hook::{Cone, HookRegistry, Preflight, Registries, Way};
+use crate::hook::{Cone, HookRegistry, NoHooks, Preflight, Registries, Way};
 use crate::segment::{Segment, SegmentGroup, Segments};
 
 /// A sweep that is ready to run: what is computed where, in how many passes, for how many bytes.
@@ -202,18 +202,25 @@ fn wholes(bases: &Segments) -> Vec<SegmentGroup> {
 fn check(sweep: &Sweep<'_>, variants: &Variants, bases: &Segments) -> Result<()> {
     let model = sweep.model;
     let n_sequences = bases.len();
-    for registries in variants.registries().chunks(n_sequences) {
-        let own: Vec<&dyn HookRegistry> = registries.iter().map(|own| &**own).collect();
-        let preflight = Preflight {
-            config: model.config(),
-            layouts: std::slice::from_ref(bases),
-            n_sequences,
-            way: Way { from: None, until: None },
-            kind: model.precision().kind(),
-            device: model.device(),
-        };
-        let registries = Registries { shared: sweep.base_hooks, each: Some(&own) };
-        preflight.check_hooks(registries, &[])?;
+    let preflight = Preflight {
+        config: model.config(),
+        layouts: std::slice::from_ref(bases),
+        n_sequences,
+        way: Way { from: None, until: None },
+        kind: model.precision().kind(),
+        device: model.device(),
+    };
+    let shared = sweep.base_hooks;
+    preflight.check_hooks(Registries { shared, each: None }, &[])?;
+    let none = vec![&NoHooks as &dyn HookRegistry; n_sequences];
+    for (number, registry) in variants.registries().iter().enumerate() {
+        let mut each = none.clone();
+        each[number % n_sequences] = &**registry;
+        let checked = preflight.check_hooks(Registries { shared, each: Some(&each) }, &[]);
+        checked.map_err(|source| Error::Variant {
+            variant: variants.describe(number),
+            source: Box::new(source),
+        })?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ impl Plan<'_> {
     /// Runs the sweep and measures every variant and every base.
     ///
     /// # Errors
-    /// Those of [`Run::execute`](crate::Run::execute), and those of the metrics.
+    /// Those of [`Run::execute`](crate::Run::execute), and [`Error::Variant`] for what a metric fails with.
     pub fn measure(&self, metrics: &[&dyn Metric]) -> Result<Results> {
         self.measure_with_progress(metrics, |_| true)
     }
@@ -120,7 +120,8 @@ impl Plan<'_> {
     ) -> Result<Results> {
         let mut results = Results::empty(self, metrics);
         let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
-            results.take(metrics, variant, place, reading)
+            let taken = results.take(metrics, variant, place, reading);
+            taken.map_err(|source| self.in_variant(variant, reading, source))
         };
         self.read(&mut take, &mut report)?;
         Ok(results)
@@ -134,8 +135,18 @@ impl Plan<'_> {
     pub fn measure_isolated(&self, metrics: &[&dyn Metric]) -> Result<Results> {
         let mut results = Results::empty(self, metrics);
         self.run_isolated(&mut |variant, place, reading| {
-            results.take(metrics, variant, place, reading)
+            let taken = results.take(metrics, variant, place, reading);
+            taken.map_err(|source| self.in_variant(variant, reading, source))
         })?;
         Ok(results)
+    }
+
+    /// An error of a metric, with the name of the variant or of the base that it met.
+    fn in_variant(&self, variant: Option<usize>, reading: &Reading<'_>, source: Error) -> Error {
+        let variant = match variant {
+            Some(number) => self.variants.describe(number),
+            None => format!("the base, sequence {}", reading.sequence),
+        };
+        Error::Variant { variant, source: Box::new(source) }
     }
 }

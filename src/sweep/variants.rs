@@ -90,6 +90,19 @@ impl Variants {
         self.registries.len() / self.n_sequences
     }
 
+    /// The point of a variant in words, to be named in an error.
+    pub(super) fn describe(&self, number: usize) -> String {
+        let (mut point, sequence) = (number / self.n_sequences, number % self.n_sequences);
+        let mut words = vec![format!("sequence {sequence}")];
+        // The last axis varies fastest.
+        for axis in self.axes.iter().rev() {
+            words.push(format!("{} {}", axis.name, axis.labels[point % axis.len()]));
+            point /= axis.len();
+        }
+        words.reverse();
+        words.join(", ")
+    }
+
     pub(super) fn n_sequences(&self) -> usize {
         self.n_sequences
     }

@@ -186,8 +186,8 @@ fn bad_sweeps_are_typed_errors() {
     // Overflows f32, and the error says where.
     let overflow = error(&|sweep| sweep.scale = 1e300);
     assert!(
-        matches!(&overflow, Error::Variant { layer: 0, source, .. }
-        if matches!(**source, Error::BadValue { .. })),
+        matches!(&overflow, Error::Variant { variant, source }
+        if variant == "layer 0 scaled by 1e300" && matches!(**source, Error::BadValue { .. })),
         "{overflow}"
     );
 }

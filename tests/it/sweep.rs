@@ -18,7 +18,18 @@ fn batch() -> Batch {
     Batch::new([vec![3, 14, 15, 92, 65], vec![35, 89, 79], vec![32, 38, 46, 26, 43]]).unwrap()
 }
 
-/// Every logit, so that nothing hides behind a statistic.
+/// Each head of the tiny model, silenced.
+fn heads_ablated(batch: &Batch) -> Variants {
+    let axes = [Axis::counting("layer", 3), Axis::counting("head", 3)];
+    let silenced = |index: &[usize], _| {
+        let mut hooks = Interventions::new();
+        hooks.zero(At::z(index[0]).heads([index[1]]));
+        Ok(hooks)
+    };
+    Variants::over(axes, silenced, batch).unwrap()
+}
+
+/// Every seventh logit, so that nothing hides behind a statistic.
 fn logits(d_vocab: usize) -> Vec<Box<dyn Metric>> {
     let logit = |token: usize| -> Box<dyn Metric> {
         Box::new(Measure::new(format!("logit {token}"), move |reading| Ok(reading.logits[token])))
@@ -274,16 +285,7 @@ fn layers_scaled_one_by_one_cost_half_of_one_run_each() {
 fn a_budget_splits_a_sweep_and_one_too_small_is_an_error() {
     let model = tiny(Precision::F64);
     let batch = batch();
-    let variants = Variants::over(
-        [Axis::counting("layer", 3), Axis::counting("head", 3)],
-        |index, _| {
-            let mut hooks = Interventions::new();
-            hooks.zero(At::z(index[0]).heads([index[1]]));
-            Ok(hooks)
-        },
-        &batch,
-    )
-    .unwrap();
+    let variants = heads_ablated(&batch);
     let plan = |max_bytes| Sweep::new(&model, &batch).max_bytes(max_bytes).plan(&variants);
     let whole = plan(usize::MAX).unwrap();
     assert_eq!(whole.n_passes(), 1);
@@ -361,16 +363,7 @@ fn metrics_are_those_of_the_analysis_and_lie_beside_the_bases() {
 fn a_sweep_that_is_stopped_keeps_what_is_finished() {
     let model = tiny(Precision::F64);
     let batch = Batch::single(PROMPT).unwrap();
-    let variants = Variants::over(
-        [Axis::counting("layer", 3), Axis::counting("head", 3)],
-        |index, _| {
-            let mut hooks = Interventions::new();
-            hooks.zero(At::z(index[0]).heads([index[1]]));
-            Ok(hooks)
-        },
-        &batch,
-    )
-    .unwrap();
+    let variants = heads_ablated(&batch);
     let whole = Sweep::new(&model, &batch).plan(&variants).unwrap();
     let Err(Error::BudgetTooSmall { needed, .. }) =
         Sweep::new(&model, &batch).max_bytes(1).plan(&variants)
@@ -425,9 +418,11 @@ fn what_cannot_be_swept_is_refused_before_anything_is_computed() {
     let outside = of(&|hooks| {
         hooks.zero(At::z(1).positions(Positions::at(3)));
     });
-    let error = failure(&outside, &batch, Positions::last());
-    assert!(error.to_string().contains("of sequence 1: positions 3 do not fit"), "{error}");
-    assert!(matches!(reason(&error), Error::PositionOutOfRange { .. }));
+    let Error::Variant { variant, source } = failure(&outside, &batch, Positions::last()) else {
+        panic!("a hook of a variant is not named with it");
+    };
+    assert_eq!(variant, "sequence 1");
+    assert!(matches!(reason(&source), Error::PositionOutOfRange { .. }), "{source}");
     let nothing = of(&|_| {});
     let error = failure(&nothing, &Batch::single(PROMPT).unwrap(), Positions::last());
     assert!(matches!(error, Error::VariantSequences { given: 3, needed: 1 }), "{error}");
@@ -437,4 +432,42 @@ fn what_cannot_be_swept_is_refused_before_anything_is_computed() {
     assert!(matches!(empty.err(), Some(Error::EmptyAxis { .. })));
     let registry: &dyn HookRegistry = &NoHooks;
     assert!(registry.layers().is_empty());
+}
+
+#[test]
+fn a_metric_that_fails_names_the_variant() {
+    let model = tiny(Precision::F64);
+    let batch = batch();
+    let variants = heads_ablated(&batch);
+    let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
+    let left = std::cell::Cell::new(3 + 5);
+    let fails = Measure::new("fails", |_| {
+        left.set(left.get() - 1);
+        if left.get() == 0 { Err(Error::EmptyBatch) } else { Ok(0.0) }
+    });
+    // Three bases first, and no order of variants is promised beyond that.
+    let Err(Error::Variant { variant, source }) = plan.measure(&[&fails]) else {
+        panic!("the sweep did not fail");
+    };
+    assert!(matches!(*source, Error::EmptyBatch));
+    let known = |layer: usize, head: usize, sequence: usize| {
+        variant == format!("layer {layer}, head {head}, sequence {sequence}")
+    };
+    assert!((0..27).any(|number| known(number / 9, number / 3 % 3, number % 3)), "{variant}");
+    let of_base = Measure::new("base", |_| Err(Error::EmptyBatch));
+    let error = plan.measure(&[&of_base]).unwrap_err().to_string();
+    assert!(error.starts_with("the base, sequence "), "{error}");
+}
+
+#[test]
+fn weights_that_overflow_are_named_with_their_variant() {
+    let model = tiny(Precision::F32);
+    let batch = Batch::single(PROMPT).unwrap();
+    let variants = Variants::layer_factors(model.config(), &[0.5, 1e300], &batch).unwrap();
+    let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
+    let Err(Error::Variant { variant, source }) = plan.measure(&[&Loss::of(3)]) else {
+        panic!("infinite activations have a loss");
+    };
+    assert!(variant.contains("factor 1000000") && variant.ends_with("sequence 0"), "{variant}");
+    assert!(matches!(*source, Error::BadValue { .. }), "{source}");
 }
