@@ -78,6 +78,12 @@ impl SegmentGroup {
         Ok(rows.f_view(&shape[..])?)
     }
 
+    /// The rows of all positions up to the end of the group, for each of its segments in turn.
+    pub fn key_rows(&self, places: &Places) -> Vec<i64> {
+        let segments = self.segments.iter();
+        segments.flat_map(|segment| places.rows_of(segment, 0..self.span.end)).collect()
+    }
+
     /// One of the segments by itself, as the only sequence that there is.
     pub fn alone(&self, member: usize) -> Self {
         let segment = Segment { sequence: 0, ..self.segments[member].clone() };
@@ -183,39 +189,20 @@ impl Segments {
         })
     }
 
-    /// The first row of a segment that begins at position 0.
-    fn first_row_of(&self, id: usize) -> Option<usize> {
-        let mut by_row = self.by_row();
-        by_row.find(|(segment, _)| segment.id == id).map(|(_, rows)| rows.start)
-    }
-
-    /// The rows that the positions before those of `group` have, for each of its segments in turn;
-    /// `None` if there are none or it has no base to read them from.
-    pub fn past_rows(&self, group: &SegmentGroup) -> Option<Vec<i64>> {
-        if group.span.start == 0 {
-            return None;
-        }
-        let mut rows = Vec::with_capacity(group.segments.len() * group.span.start);
-        for segment in &group.segments {
-            let first = self.first_row_of(segment.base?)?;
-            rows.extend((first..first + group.span.start).map(|row| row as i64));
-        }
-        Some(rows)
+    /// Where each segment lies, by its number.
+    pub fn places(&self) -> Places {
+        let places = self.by_row().map(|(segment, rows)| {
+            (segment.id, Place { row: rows.start, position: segment.span.start })
+        });
+        Places(places.collect())
     }
 
     /// The rows of `earlier` that these segments go on from: their own, or those of their base where
     /// they fork off.
     pub fn rows_from(&self, earlier: &Segments) -> Vec<i64> {
-        let first: HashMap<usize, usize> =
-            earlier.by_row().map(|(segment, rows)| (segment.id, rows.start)).collect();
-        let mut rows = Vec::with_capacity(self.rows);
-        for (segment, _) in self.by_row() {
-            let own = first.get(&segment.id).copied();
-            let of_base = || Some(first.get(&segment.base?)? + segment.span.start);
-            let start = own.or_else(of_base).unwrap_or(0);
-            rows.extend((start..start + segment.span.len()).map(|row| row as i64));
-        }
-        rows
+        let places = earlier.places();
+        let by_row = self.by_row();
+        by_row.flat_map(|(segment, _)| places.rows_of(segment, segment.span.clone())).collect()
     }
 
     /// The flat state made of one `[pos, …]` tensor per sequence, in the order of the sequences.
@@ -225,6 +212,28 @@ impl Segments {
             of_sequences.get(given).ok_or(Error::NoSuchSequence { given, len })
         });
         Ok(Tensor::f_cat(&by_row.collect::<Result<Vec<_>>>()?, 0)?)
+    }
+}
+
+/// Where the segments of a layout lie, by their numbers.
+pub(crate) struct Places(HashMap<usize, Place>);
+
+/// The first row of a segment, and the position that it stands for.
+struct Place {
+    row: usize,
+    position: usize,
+}
+
+impl Places {
+    /// The rows of some `positions` of a segment: its own, and those of its base for positions that it
+    /// does not carry here.
+    fn rows_of(&self, segment: &Segment, positions: Range<usize>) -> impl Iterator<Item = i64> {
+        let own = self.0.get(&segment.id);
+        let base = segment.base.and_then(|base| self.0.get(&base));
+        positions.map(move |position| {
+            let place = own.filter(|own| own.position <= position).or(base);
+            place.map_or(0, |place| place.row + position - place.position) as i64
+        })
     }
 }
 
@@ -296,7 +305,9 @@ mod tests {
             [(0..2, vec![1, 3], 0..1), (2..8, vec![0, 2], 0..3), (8..12, vec![4, 5], 1..3),]
         );
         assert_eq!(forked.rows_from(&base), [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 3, 4]);
-        assert_eq!(forked.past_rows(&forked.groups[2]), Some(vec![5, 2]));
-        assert_eq!(forked.past_rows(&forked.groups[1]), None);
+        assert_eq!(forked.groups[2].key_rows(&forked.places()), [5, 8, 9, 2, 10, 11]);
+        let narrowed = Segments::stack([fork(4, 2, 2)]);
+        assert_eq!(narrowed.rows_from(&forked), [9]);
+        assert_eq!(narrowed.groups[0].key_rows(&forked.places()), [5, 8, 9]);
     }
 }

@@ -55,6 +55,14 @@ pub struct Work {
     pub unembedded_rows: usize,
 }
 
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, more: Self) {
+        self.attention_rows += more.attention_rows;
+        self.mlp_rows += more.mlp_rows;
+        self.unembedded_rows += more.unembedded_rows;
+    }
+}
+
 impl<'a> Dispatcher<'a> {
     /// Checks hooks and captures against the model and all `layouts` that the run is to go through,
     /// before anything is computed.

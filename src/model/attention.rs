@@ -1,5 +1,7 @@
 //! Causal multi-head self-attention.
 
+use std::cell::LazyCell;
+
 use tch::{Device, Kind, Tensor};
 
 use super::Loader;
@@ -9,7 +11,7 @@ use super::pass::Pass;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hook::{Halt, Site};
-use crate::segment::{self, SegmentGroup};
+use crate::segment::{self, SegmentGroup, Segments};
 
 /// `softmax(mask(q kᵀ · scale)) v` per head, the heads concatenated and projected (Vaswani et al.
 /// 2017), reading the residual stream through a layer norm.
@@ -42,7 +44,7 @@ impl Attention {
 
     /// # Shapes
     /// - residual: `[rows, d_model]`
-    /// - result: `[rows, d_model]`
+    /// - result: `[rows, d_model]`, in the layout that the pass goes on with
     pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
         let sites = LayerNormSites {
@@ -53,12 +55,13 @@ impl Attention {
         let x = self.norm.forward_hooked(residual, sites, pass)?;
         pass.hooks.work().attention_rows += pass.segments.rows;
         let [q, k, v] = self.follow_forks(self.project(&x)?, forks, pass)?;
-        let qkv = [
-            pass.visit(Site::q(layer), q)?,
-            pass.visit(Site::k(layer), k)?,
-            pass.visit(Site::v(layer), v)?,
-        ];
-        let z = self.mix(&qkv, pass)?;
+        let q = pass.visit(Site::q(layer), q)?;
+        let k = pass.visit(Site::k(layer), k)?;
+        let v = pass.visit(Site::v(layer), v)?;
+        let entered = pass.segments;
+        pass.narrow(layer);
+        let q = pass.carried(entered, q)?;
+        let z = self.mix(&q, [&k, &v], entered, pass)?;
         let z = pass.visit(Site::z(layer), z)?;
         self.add_up(&z, pass)
     }
@@ -129,36 +132,44 @@ impl Attention {
         Ok(product.f_add(&bias.f_view([n_heads, d_head])?)?)
     }
 
-    /// Each head's mixture of values.
+    /// Each head's mixture of values. Queries lie as the pass has them, keys and values as `entered` has
+    /// them.
     ///
     /// # Shapes
     /// - result: `[rows, head, d_head]`
-    fn mix(&self, qkv: &Qkv, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    fn mix(
+        &self,
+        q: &Tensor,
+        [k, v]: [&Tensor; 2],
+        entered: &Segments,
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Tensor, Halt> {
         let segments = pass.segments;
+        let places = LazyCell::new(|| entered.places());
         let mut mixed = Vec::with_capacity(segments.groups.len());
         for (number, group) in segments.groups.iter().enumerate() {
-            // [batch, head, pos, d_head], views all of them.
-            let part =
+            // [batch, head, pos, d_head], views all of them but what is gathered.
+            let own =
                 |part: &Tensor| -> Result<Tensor> { Ok(group.stacked(part)?.f_transpose(1, 2)?) };
-            let [q, k, v] = [part(&qkv[0])?, part(&qkv[1])?, part(&qkv[2])?];
-            let (k, v) = match (&mut pass.cache, segments.past_rows(group)) {
-                (Some(cache), _) => cache.extend(self.layer, group, k, v)?,
-                (None, Some(rows)) => {
-                    let rows = Tensor::f_from_slice(&rows)?.f_to_device(q.device())?;
-                    let past = |flat: &Tensor, own: &Tensor| -> Result<Tensor> {
-                        let shape = [group.segments.len() as i64, -1, self.n_heads, self.d_head];
-                        let past = flat.f_index_select(0, &rows)?.f_view(shape)?;
-                        Ok(Tensor::f_cat(&[&past.f_transpose(1, 2)?, own], 2)?)
+            let q = own(q)?;
+            let is_whole = group.span.start == 0;
+            let (k, v) = match &mut pass.cache {
+                Some(cache) => cache.extend(self.layer, group, own(k)?, own(v)?)?,
+                None if is_whole && entered == segments => (own(k)?, own(v)?),
+                None => {
+                    let rows = Tensor::f_from_slice(&group.key_rows(&places))?;
+                    let rows = rows.f_to_device(q.device())?;
+                    let shape = [group.segments.len() as i64, -1, self.n_heads, self.d_head];
+                    let gathered = |flat: &Tensor| -> Result<Tensor> {
+                        Ok(flat.f_index_select(0, &rows)?.f_view(shape)?.f_transpose(1, 2)?)
                     };
-                    (past(&qkv[1], &k)?, past(&qkv[2], &v)?)
+                    (gathered(k)?, gathered(v)?)
                 }
-                (None, None) => (k, v),
             };
             let z = match self.edited_pattern(&q, &k, number, pass)? {
                 Some(pattern) => pattern.f_matmul(&v)?,
                 None => {
                     // Without a past the fused mask fits; the last position alone needs none.
-                    let is_whole = group.span.start == 0;
                     let mask = (!is_whole && group.len() > 1)
                         .then(|| Ok::<_, Error>(future(group, q.device())?.f_logical_not()?))
                         .transpose()?;

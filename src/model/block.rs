@@ -49,7 +49,9 @@ impl Block {
 
     fn compute(&self, resid_pre: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
+        let entered = pass.segments;
         let attn_out = self.attention.forward(resid_pre, pass)?;
+        let resid_pre = pass.carried(entered, resid_pre.shallow_clone())?;
         let attn_out = pass.visit(Site::attn_out(layer), attn_out)?;
         let resid_mid = pass.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;
         let mlp_out = self.mlp.forward(&resid_mid, pass)?;

@@ -134,7 +134,8 @@ impl<'a> Generation<'a> {
                 break;
             }
             let scored = Scored::new(&segments, Some(&Positions::last()))?;
-            let mut pass = Pass { segments: &segments, hooks, cache: Some(&mut cache), forks: &[] };
+            let mut pass =
+                Pass { segments: &segments, hooks, cache: Some(&mut cache), layouts: None };
             let logits = match self.model.forward(&sequences, &scored, &mut pass) {
                 Ok(logits) => logits,
                 Err(Halt::Failed(error)) => return Err(error),

@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::cache::Cache;
+use super::layouts::Layouts;
 use crate::error::Result;
 use crate::hook::{Dispatcher, Halt, Site};
 use crate::segment::Segments;
@@ -14,9 +15,8 @@ pub(crate) struct Pass<'p, 'run> {
     pub hooks: &'p mut Dispatcher<'run>,
     /// Keys and values of earlier positions, where the segments do not begin at 0 and have no base.
     pub cache: Option<&'p mut Cache>,
-    /// The layouts from each block's beginning on, and from the end of the last one, where segments
-    /// fork off on the way; empty where none do.
-    pub forks: &'p [Segments],
+    /// The layouts on the way, where they change.
+    pub layouts: Option<&'p Layouts>,
 }
 
 impl<'p, 'run> Pass<'p, 'run> {
@@ -31,17 +31,34 @@ impl<'p, 'run> Pass<'p, 'run> {
     /// - state: `[rows, d_model]`
     /// - result: the rows of the new layout
     pub fn fork(&mut self, layer: usize, state: Tensor) -> Result<Tensor> {
-        let Some(joined) = self.forks.get(layer) else { return Ok(state) };
-        let earlier = std::mem::replace(&mut self.segments, joined);
-        if earlier == joined {
+        let Some(layouts) = self.layouts else { return Ok(state) };
+        let earlier = std::mem::replace(&mut self.segments, layouts.entering(layer));
+        self.carried(earlier, state)
+    }
+
+    /// Leaves behind the rows that nothing reads once block `layer` has its keys and values.
+    pub fn narrow(&mut self, layer: usize) {
+        if let Some(narrowed) = self.layouts.and_then(|layouts| layouts.narrowed(layer)) {
+            self.segments = narrowed;
+        }
+    }
+
+    /// The rows of an `earlier` layout's state that this one goes on with.
+    ///
+    /// # Shapes
+    /// - state: `[rows, …]`
+    /// - result: the rows of this layout
+    pub fn carried(&self, earlier: &Segments, state: Tensor) -> Result<Tensor> {
+        if earlier == self.segments {
             return Ok(state);
         }
-        let rows = Tensor::f_from_slice(&joined.rows_from(earlier))?.f_to_device(state.device())?;
-        Ok(state.f_index_select(0, &rows)?)
+        let rows = Tensor::f_from_slice(&self.segments.rows_from(earlier))?;
+        Ok(state.f_index_select(0, &rows.f_to_device(state.device())?)?)
     }
 
     /// The same pass over some of its segments.
     pub fn over<'s>(&'s mut self, segments: &'s Segments) -> Pass<'s, 'run> {
-        Pass { segments, hooks: self.hooks, cache: self.cache.as_deref_mut(), forks: &[] }
+        let cache = self.cache.as_deref_mut();
+        Pass { segments, hooks: self.hooks, cache, layouts: None }
     }
 }

@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
         hooks: &mut Dispatcher<'_>,
     ) -> Result<Tensor> {
         let model = self.model;
-        let mut pass = Pass { segments, hooks, cache: None, forks: &[] };
+        let mut pass = Pass { segments, hooks, cache: None, layouts: None };
         let passed = match self.resumed {
             Some((layer, residuals)) => {
                 model.forward_from(layer, segments.flat(residuals)?, scored, &mut pass)

@@ -1,7 +1,7 @@
 //! What a pass costs, in bytes and operations.
 
 use crate::hook::{Axes, HookRegistry, Site, hooks_in};
-use crate::model::Gpt2;
+use crate::model::{Gpt2, Layouts};
 use crate::segment::Segments;
 
 /// Rows unembedded at a time, so that logits of all variants are never held at once.
@@ -51,10 +51,12 @@ impl Costs {
     /// The most that is held at once besides the model: the larger of attention and MLP in the block
     /// with the most rows, each with its inputs, outputs and one copy of what a hook may edit, or the
     /// logits of one chunk.
-    pub fn bytes(&self, forks: &[Segments], scored_per_segment: usize) -> usize {
-        let rows = forks.iter().map(|layout| layout.rows).max().unwrap_or(0);
-        let past: usize = forks.iter().map(past_rows).max().unwrap_or(0);
-        let squares: usize = forks.iter().map(square).max().unwrap_or(0);
+    pub fn bytes(&self, layouts: &Layouts, scored_per_segment: usize) -> usize {
+        let blocks = || layouts.blocks.iter();
+        let all = blocks().chain([&layouts.embedding, &layouts.end]);
+        let rows = all.map(|layout| layout.rows).max().unwrap_or(0);
+        let past: usize = blocks().map(past_rows).max().unwrap_or(0);
+        let squares: usize = blocks().map(square).max().unwrap_or(0);
         let streams = 3 * rows * self.d_model;
         // Queries, keys and values, their copies with what lies before, and each head's mixture.
         let mut attention = rows * 6 * self.d_model + 4 * (past + rows) * self.d_model;
@@ -69,15 +71,16 @@ impl Costs {
         // Logits as computed, in f64, and those of the bases.
         let chunk = ROWS_UNEMBEDDED_AT_ONCE.max(scored_per_segment);
         let logits = chunk * self.d_vocab * (self.bytes_per_number + 2 * size_of::<f64>());
-        let bases = forks.first().map_or(0, Segments::len) * scored_per_segment * self.d_vocab;
+        let bases = layouts.embedding.len() * scored_per_segment * self.d_vocab;
         block + rows * self.d_model * self.bytes_per_number + logits + bases * size_of::<f64>()
     }
 
-    /// Operations of one block: two for each weight and row, and those of the attention squares.
-    pub fn block_flops(&self, layout: &Segments) -> f64 {
-        let weights = 4 * self.d_model * self.d_model + 2 * self.d_model * self.d_mlp;
-        let linear = 2.0 * weights as f64 * layout.rows as f64;
-        linear + 4.0 * square(layout) as f64 * self.d_model as f64
+    /// Operations of one block: two for each weight and row, and those of the attention squares. Queries,
+    /// keys and values are computed of the rows `entering`, everything else of those `leaving`.
+    pub fn block_flops(&self, entering: &Segments, leaving: &Segments) -> f64 {
+        let qkv = 2 * 3 * self.d_model * self.d_model * entering.rows;
+        let rest = 2 * (self.d_model + 2 * self.d_mlp) * self.d_model * leaving.rows;
+        (qkv + rest + 4 * square(leaving) * self.d_model) as f64
     }
 
     pub fn unembed_flops(&self, rows: usize) -> f64 {

@@ -8,7 +8,7 @@ use super::metric::Reading;
 use super::plan::{PassPlan, Plan};
 use super::progress::{Progress, Reporter};
 use crate::error::{Error, Result};
-use crate::hook::{Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way};
+use crate::hook::{Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way, Work};
 use crate::model::{Pass, Scored};
 use crate::segment::{Segment, Segments};
 
@@ -20,22 +20,24 @@ pub(crate) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> R
 type Rows = Array2<f64>;
 
 impl Plan<'_> {
-    /// Runs all passes, unless `report` gives `false`. Bases are read in each pass, before variants.
+    /// Runs all passes, unless `report` gives `false`, and says what they computed. Bases are read in each
+    /// pass, before variants.
     pub(crate) fn read(
         &self,
         visit: &mut Visitor<'_>,
         report: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<()> {
+    ) -> Result<Work> {
         let mut reporter = Reporter::new(self.block_rows(), report);
+        let mut work = Work::default();
         for pass in &self.passes {
             let done = tch::no_grad(|| self.run_pass(pass, visit, &mut reporter));
             match done {
-                Ok(()) => {}
-                Err(Halt::Stopped) => return Ok(()),
+                Ok(more) => work += more,
+                Err(Halt::Stopped) => break,
                 Err(Halt::Failed(error)) => return Err(error),
             }
         }
-        Ok(())
+        Ok(work)
     }
 
     fn run_pass(
@@ -43,7 +45,7 @@ impl Plan<'_> {
         plan: &PassPlan,
         visit: &mut Visitor<'_>,
         reporter: &mut Reporter<'_>,
-    ) -> Result<(), Halt> {
+    ) -> Result<Work, Halt> {
         let (model, batch) = (self.sweep.model, self.sweep.batch);
         let n_bases = self.bases.len();
         let members = plan.members.iter();
@@ -58,8 +60,13 @@ impl Plan<'_> {
             check_finite: false,
         };
         let mut hooks = Dispatcher::checked(model.config(), intent, each.len());
-        let mut pass =
-            Pass { segments: &plan.embedding, hooks: &mut hooks, cache: None, forks: &plan.forks };
+        let layouts = &plan.layouts;
+        let mut pass = Pass {
+            segments: &layouts.embedding,
+            hooks: &mut hooks,
+            cache: None,
+            layouts: Some(layouts),
+        };
         let mut residual = model.embedded(batch.sequences(), &mut pass)?;
         for layer in 0..model.config().n_layers {
             let rows = pass.segments.rows;
@@ -87,8 +94,8 @@ impl Plan<'_> {
                 self.show(Some(number), segment.sequence, &rows, base, visit)
             })?;
         }
-        hooks.finish()?;
-        Ok(())
+        let (_, _, work) = hooks.finish()?;
+        Ok(work)
     }
 
     /// The logits of some segments at their scored positions, one segment after the other.
@@ -104,7 +111,11 @@ impl Plan<'_> {
         let residual = residual.f_index_select(0, &rows)?;
         let scored = Scored::new(&segments, Some(&self.sweep.score))?;
         let logits = self.sweep.model.unembedded(&residual, &scored, &mut pass.over(&segments))?;
-        for ((segment, _), rows) in segments.by_row().zip(self.cut(&logits, &segments)?) {
+        let segments_by_row = segments.by_row().map(|(segment, _)| segment);
+        let mut cut: Vec<_> = segments_by_row.zip(self.cut(&logits, &segments)?).collect();
+        // How segments lie is nobody's business outside: the first that fails is the first to fork.
+        cut.sort_by_key(|(segment, _)| segment.id);
+        for (segment, rows) in cut {
             take(segment, rows)?;
         }
         Ok(())

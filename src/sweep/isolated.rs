@@ -4,16 +4,16 @@ use super::engine::Visitor;
 use super::metric::Reading;
 use super::plan::Plan;
 use crate::error::Result;
-use crate::hook::{HookRegistry, NoHooks};
-use crate::model::Logits;
+use crate::hook::{HookRegistry, NoHooks, Work};
+use crate::model::{Logits, RunOutput};
 
 impl Plan<'_> {
     /// Reads the bases, then every variant, each from a run of the whole batch in which its sequence
     /// alone has hooks of its own.
-    pub(super) fn run_isolated(&self, visit: &mut Visitor<'_>) -> Result<()> {
+    pub(super) fn run_isolated(&self, visit: &mut Visitor<'_>) -> Result<Work> {
         let n_sequences = self.bases.len();
         let none = vec![&NoHooks as &dyn HookRegistry; n_sequences];
-        let bases = self.plain(&none)?;
+        let RunOutput { logits: bases, mut work, .. } = self.plain(&none)?;
         for sequence in 0..n_sequences {
             self.read_plain(None, sequence, &bases, &bases, visit)?;
         }
@@ -21,15 +21,16 @@ impl Plan<'_> {
             let sequence = number % n_sequences;
             let mut each = none.clone();
             each[sequence] = &**registry;
-            self.read_plain(Some(number), sequence, &self.plain(&each)?, &bases, visit)?;
+            let run = self.plain(&each)?;
+            work += run.work;
+            self.read_plain(Some(number), sequence, &run.logits, &bases, visit)?;
         }
-        Ok(())
+        Ok(work)
     }
 
-    fn plain(&self, each: &[&dyn HookRegistry]) -> Result<Logits> {
+    fn plain(&self, each: &[&dyn HookRegistry]) -> Result<RunOutput> {
         let run = self.sweep.model.run(self.sweep.batch).hooks(self.sweep.base_hooks);
-        let run = run.hooks_for_each(each).unembed(self.sweep.score.clone());
-        Ok(run.execute()?.logits)
+        run.hooks_for_each(each).unembed(self.sweep.score.clone()).execute()
     }
 
     fn read_plain(

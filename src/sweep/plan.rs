@@ -5,7 +5,8 @@ use std::fmt;
 use super::budget::{self, Costs};
 use super::{Sweep, Variants};
 use crate::error::{Error, Result};
-use crate::hook::{Cone, HookRegistry, NoHooks, Preflight, Registries, Way};
+use crate::hook::{Cone, HookRegistry, NoHooks, Preflight, Registries, Site, Way, hooks_in};
+use crate::model::Layouts;
 use crate::segment::{Segment, SegmentGroup, Segments};
 
 /// A sweep that is ready to run: what is computed where, in how many passes, for how many bytes.
@@ -19,6 +20,10 @@ pub struct Plan<'a> {
     /// The bases, whole.
     pub(super) bases: Segments,
     pub(super) passes: Vec<PassPlan>,
+    /// Whether something looks at more of the bases, and of each variant, than what is scored, behind the
+    /// keys and values of the last block.
+    bases_are_read_whole: bool,
+    is_read_whole: Vec<bool>,
     max_bytes: usize,
     costs: Costs,
 }
@@ -28,10 +33,8 @@ pub struct Plan<'a> {
 pub(super) struct PassPlan {
     /// Index of each variant among all of them, with its segment.
     pub members: Vec<(usize, Segment)>,
-    /// The layout at the embedding.
-    pub embedding: Segments,
-    /// The layouts from each block's beginning on, and from the end of the last one.
-    pub forks: Vec<Segments>,
+    /// How they lie on their way.
+    pub layouts: Layouts,
     /// The most memory that the pass needs besides the model.
     pub bytes: usize,
 }
@@ -64,10 +67,24 @@ impl<'a> Plan<'a> {
         // Those that fork late share passes, which then are short.
         forking.sort_by_key(|&(stage, ..)| stage);
 
+        let n_layers = model.config().n_layers;
         let costs = Costs::new(model, variants.registries().iter().map(|registry| &**registry));
         let max_bytes = sweep.max_bytes.unwrap_or_else(budget::default_bytes);
-        let mut plan =
-            Self { sweep, variants, scored, bases, passes: Vec::new(), max_bytes, costs };
+        let looks_behind = |registry: &dyn HookRegistry| looks_behind_keys(registry, n_layers);
+        let bases_are_read_whole = looks_behind(sweep.base_hooks);
+        let own = variants.registries().iter();
+        let is_read_whole = own.map(|own| bases_are_read_whole || looks_behind(&**own)).collect();
+        let mut plan = Self {
+            sweep,
+            variants,
+            scored,
+            bases,
+            passes: Vec::new(),
+            bases_are_read_whole,
+            is_read_whole,
+            max_bytes,
+            costs,
+        };
         let mut rest = 0..forking.len();
         while !rest.is_empty() {
             let (pass, taken) = plan.largest_pass(&forking[rest.clone()])?;
@@ -94,28 +111,30 @@ impl<'a> Plan<'a> {
     }
 
     fn pass(&self, forking: &[(usize, usize, Segment)]) -> PassPlan {
-        let bases = || self.bases.groups.iter().flat_map(|group| group.segments.clone());
         let n_bases = self.bases.len();
         // Numbers follow the passes, not the sweep: those of the bases come first.
-        let numbered = forking.iter().enumerate().map(|(place, (stage, number, segment))| {
-            (*stage, *number, Segment { id: n_bases + place, ..segment.clone() })
+        let numbered = forking.iter().enumerate().map(|(place, (stage, _, segment))| {
+            (*stage, Segment { id: n_bases + place, ..segment.clone() })
         });
-        let numbered: Vec<(usize, usize, Segment)> = numbered.collect();
-        let n_layers = self.sweep.model.config().n_layers;
-        let layout = |reached: usize| {
-            let joined = numbered.iter().filter(|(stage, ..)| *stage <= reached);
-            Segments::stack(bases().chain(joined.map(|(.., segment)| segment.clone())))
+        let numbered: Vec<(usize, Segment)> = numbered.collect();
+        let read_from = |segment: &Segment| {
+            let own = segment.id.checked_sub(n_bases).map(|place| forking[place].1);
+            let is_read_whole =
+                own.map_or(self.bases_are_read_whole, |own| self.is_read_whole[own]);
+            if is_read_whole { segment.span.start } else { self.scored[segment.sequence][0] }
         };
-        let embedding = layout(0);
-        let forks: Vec<Segments> = (1..=n_layers + 1).map(layout).collect();
-        let bytes = self.costs.bytes(&forks, self.scored.iter().map(Vec::len).max().unwrap_or(1));
-        let members = numbered.into_iter().map(|(_, number, segment)| (number, segment)).collect();
-        PassPlan { members, embedding, forks, bytes }
+        let n_layers = self.sweep.model.config().n_layers;
+        let layouts = Layouts::new(&self.bases, &numbered, n_layers, read_from);
+        let bytes = self.costs.bytes(&layouts, self.scored.iter().map(Vec::len).max().unwrap_or(1));
+        let members = numbered.into_iter().zip(forking);
+        let members = members.map(|((_, segment), &(_, number, _))| (number, segment)).collect();
+        PassPlan { members, layouts, bytes }
     }
 
-    /// Rows that go through a block: one for each position, block and segment.
+    /// Rows that enter a block: one for each position, block and segment. In the last one, only what is
+    /// read goes on from its keys and values.
     pub fn block_rows(&self) -> usize {
-        self.passes.iter().map(PassPlan::block_rows).sum()
+        self.passes.iter().map(|pass| pass.layouts.block_rows()).sum()
     }
 
     /// The rows that one forward pass for each variant and each base would take.
@@ -128,17 +147,17 @@ impl<'a> Plan<'a> {
     pub fn flops(&self) -> f64 {
         let n_scored: usize = self.scored.iter().map(Vec::len).sum();
         let of_pass = |pass: &PassPlan| {
-            let blocks: f64 = pass.forks[..pass.forks.len() - 1]
-                .iter()
-                .map(|layout| self.costs.block_flops(layout))
-                .sum();
+            let layouts = &pass.layouts;
+            let blocks = layouts.blocks.iter().enumerate().map(|(layer, entering)| {
+                self.costs.block_flops(entering, layouts.narrowed(layer).unwrap_or(entering))
+            });
             let scored = n_scored
                 + pass
                     .members
                     .iter()
                     .map(|(_, segment)| self.scored[segment.sequence].len())
                     .sum::<usize>();
-            blocks + self.costs.unembed_flops(scored)
+            blocks.sum::<f64>() + self.costs.unembed_flops(scored)
         };
         self.passes.iter().map(of_pass).sum()
     }
@@ -151,12 +170,6 @@ impl<'a> Plan<'a> {
     /// The number of passes over the model.
     pub fn n_passes(&self) -> usize {
         self.passes.len()
-    }
-}
-
-impl PassPlan {
-    pub fn block_rows(&self) -> usize {
-        self.forks[..self.forks.len() - 1].iter().map(|layout| layout.rows).sum()
     }
 }
 
@@ -184,6 +197,13 @@ fn scored_positions(sweep: &Sweep<'_>) -> Result<Vec<Vec<usize>>> {
         None => Ok(scored),
         Some(other) => Err(Error::ScoredUnevenly { first: scored[0].len(), other: other.len() }),
     }
+}
+
+/// Whether a hook looks at anything behind the keys and values of the last block.
+fn looks_behind_keys(registry: &dyn HookRegistry, n_layers: usize) -> bool {
+    let last = n_layers - 1;
+    let hooks = [Some(last), None].map(|layer| hooks_in(registry, layer));
+    hooks.into_iter().flatten().any(|hook| hook.site() > Site::v(last))
 }
 
 /// Each sequence by itself, whole, in the order of the batch.

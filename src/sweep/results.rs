@@ -7,6 +7,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::variants::Axis;
 use crate::error::{Error, Result};
+use crate::hook::Work;
 
 /// The metrics of every variant, and those of the bases.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,7 @@ pub struct Results {
     values: Vec<ArrayD<f64>>,
     base: Vec<Array2<f64>>,
     measured: usize,
+    work: Work,
 }
 
 impl Results {
@@ -31,6 +33,7 @@ impl Results {
             values: vec![ArrayD::from_elem(IxDyn(&shape), f64::NAN); metrics.len()],
             base: vec![base; metrics.len()],
             measured: 0,
+            work: Work::default(),
         }
     }
 
@@ -60,6 +63,11 @@ impl Results {
     /// Variants that were measured, each in each sequence: fewer than all if the sweep was stopped.
     pub fn measured(&self) -> usize {
         self.measured
+    }
+
+    /// What was computed. Passes that were stopped do not count.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     fn place(&self, metric: &str) -> Result<usize> {
@@ -123,7 +131,8 @@ impl Plan<'_> {
             let taken = results.take(metrics, variant, place, reading);
             taken.map_err(|source| self.in_variant(variant, reading, source))
         };
-        self.read(&mut take, &mut report)?;
+        let work = self.read(&mut take, &mut report)?;
+        results.work = work;
         Ok(results)
     }
 
@@ -134,10 +143,11 @@ impl Plan<'_> {
     /// Those of [`measure`](Self::measure).
     pub fn measure_isolated(&self, metrics: &[&dyn Metric]) -> Result<Results> {
         let mut results = Results::empty(self, metrics);
-        self.run_isolated(&mut |variant, place, reading| {
+        let work = self.run_isolated(&mut |variant, place, reading| {
             let taken = results.take(metrics, variant, place, reading);
             taken.map_err(|source| self.in_variant(variant, reading, source))
         })?;
+        results.work = work;
         Ok(results)
     }
 

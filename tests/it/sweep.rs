@@ -258,6 +258,33 @@ fn the_rows_of_a_plan_are_the_causal_cone_of_each_variant() {
 }
 
 #[test]
+fn the_last_block_computes_what_is_read_of_it() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single(PROMPT).unwrap();
+    let variants = heads_ablated(&batch);
+    let metrics: [&dyn Metric; 1] = [&Loss::of(3)];
+    let work = |score: Positions| {
+        let plan = Sweep::new(&model, &batch).score(score).plan(&variants).unwrap();
+        assert_equals_isolated(&plan, tolerance::F64);
+        let work = plan.measure(&metrics).unwrap().work();
+        assert_eq!(work.attention_rows, plan.block_rows());
+        assert_eq!(work.attention_rows, 5 * ((1 + 3) + (1 + 6) + (1 + 9)));
+        let isolated = plan.measure_isolated(&metrics).unwrap().work();
+        assert_eq!(isolated.attention_rows, plan.naive_block_rows());
+        work.mlp_rows - 5 * ((1 + 3) + (1 + 6))
+    };
+    // The three variants that edit the last block are whole there.
+    assert_eq!(work(Positions::last()), 7 + 3 * 5);
+    assert_eq!(work(Positions::range(3..5)), 7 * 2 + 3 * 5);
+    assert_eq!(work(Positions::all()), 10 * 5);
+
+    let mut scaled = Interventions::new();
+    scaled.scale(At::ln_final_normalized(), 2.0).unwrap();
+    let plan = Sweep::new(&model, &batch).base_hooks(&scaled).plan(&variants).unwrap();
+    assert_equals_isolated(&plan, tolerance::F64);
+}
+
+#[test]
 fn layers_scaled_one_by_one_cost_half_of_one_run_each() {
     let model = tiny(Precision::F64);
     let batch = batch();
