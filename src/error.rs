@@ -364,6 +364,14 @@ pub enum Error {
         /// The sequences of the sweep.
         needed: usize,
     },
+    /// A point that is not on the axes of a sweep.
+    #[error("no variant is at {given:?}, the axes have the lengths {shape:?}")]
+    NoSuchPoint {
+        /// The index along each axis.
+        given: Vec<usize>,
+        /// The length of each axis.
+        shape: Vec<usize>,
+    },
     /// Sequences with different numbers of scored positions.
     #[error(
         "{first} positions are scored in the first sequence and {other} in another, as many are needed"
@@ -375,7 +383,9 @@ pub enum Error {
         other: usize,
     },
     /// A sweep does not fit its memory, however it is split.
-    #[error("one variant needs {needed} bytes besides the model, allowed: {max_bytes}")]
+    #[error(
+        "one variant, with all that is captured before it, needs {needed} bytes besides the model, allowed: {max_bytes}"
+    )]
     BudgetTooSmall {
         /// The bytes allowed.
         max_bytes: usize,
@@ -498,32 +508,38 @@ pub enum Error {
         position: usize,
     },
     /// An edit failed.
-    #[error("hook `{hook}` at {site} failed")]
+    #[error("hook `{hook}` at {site}{} failed", of_sequence(*.sequence))]
     EditFailed {
         /// The hook's name.
         hook: String,
         /// Where it is.
         site: String,
+        /// The sequence whose registry it is from, if each has its own.
+        sequence: Option<usize>,
         /// Why.
         source: Box<Error>,
     },
     /// Knocked-out edges leave a query nothing to attend to: its pattern would be 0/0.
-    #[error("{site}: head {head} has no key left at query position {query}")]
+    #[error("{site}: head {head} has no key left at query position {query} of sequence {sequence}")]
     NoKeyLeft {
         /// The site of the scores.
         site: String,
+        /// The sequence's index in the batch.
+        sequence: usize,
         /// The first such head.
         head: usize,
         /// The first such query of it.
         query: usize,
     },
     /// An edit returned a tensor unlike the one that it was given.
-    #[error("hook `{hook}` at {site} returned {returned}, it was given {given}")]
+    #[error("hook `{hook}` at {site}{} returned {returned}, it was given {given}", of_sequence(*.sequence))]
     EditResult {
         /// The hook's name.
         hook: String,
         /// Where it is.
         site: String,
+        /// The sequence whose registry it is from, if each has its own.
+        sequence: Option<usize>,
         /// Shape, kind and device of its input.
         given: String,
         /// Shape, kind and device of its output.

@@ -17,7 +17,7 @@ pub struct Activations {
 #[derive(Debug)]
 struct Captured {
     spec: Spec,
-    /// What was kept of each group, and the sequences of the group.
+    /// What was kept of each group, and the segments of the group.
     groups: Vec<(Vec<usize>, Kept)>,
 }
 
@@ -63,19 +63,28 @@ impl Activations {
         if sequence >= self.n_sequences {
             return Err(Error::NoSuchSequence { given: sequence, len: self.n_sequences });
         }
+        self.find(&key, sequence, |_| sequence)
+    }
+
+    /// What was captured under `key` of a sequence that went through each site as the segment of the number
+    /// that `segment_at` gives.
+    pub(crate) fn find<K: Key>(
+        &self,
+        key: &K,
+        sequence: usize,
+        segment_at: impl Fn(Site) -> usize,
+    ) -> Result<K::Found> {
         let spec = key.spec();
+        let segment = segment_at(spec.site);
         let of_spec = self.captures.iter().find(|captured| captured.spec == spec);
         let groups = of_spec.into_iter().flat_map(|captured| &captured.groups);
-        for (sequences, kept) in groups {
-            if let Some(row) = sequences.iter().position(|&member| member == sequence) {
+        for (segments, kept) in groups {
+            if let Some(row) = segments.iter().position(|&member| member == segment) {
                 return K::found(kept, row as i64);
             }
         }
-        Err(Error::NotCaptured {
-            what: spec.to_string(),
-            sequence,
-            captured: self.captured(sequence),
-        })
+        let what = spec.to_string();
+        Err(Error::NotCaptured { what, sequence, captured: self.captured(segment_at) })
     }
 
     /// The captured sites, in execution order.
@@ -86,10 +95,11 @@ impl Activations {
         sites.into_iter()
     }
 
-    /// What was captured of a sequence, in words.
-    fn captured(&self, sequence: usize) -> String {
+    /// What was captured, in words, of a sequence that went through each site as this segment.
+    fn captured(&self, segment_at: impl Fn(Site) -> usize) -> String {
         let of_sequence = |captured: &&Captured| {
-            captured.groups.iter().any(|(sequences, _)| sequences.contains(&sequence))
+            let segment = segment_at(captured.spec.site);
+            captured.groups.iter().any(|(segments, _)| segments.contains(&segment))
         };
         let captured = self.captures.iter().filter(of_sequence);
         let names: Vec<String> = captured.map(|captured| captured.spec.to_string()).collect();

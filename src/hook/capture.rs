@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use tch::{Kind, Tensor};
 
 use super::{Axes, Moments, Positions, Site};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::segment::SegmentGroup;
 
@@ -226,7 +227,7 @@ impl Spec {
     ///
     /// # Errors
     /// [`Error::PositionOutOfRange`].
-    pub(super) fn positions_in(&self, group: &SegmentGroup) -> Result<Vec<usize>> {
+    pub(crate) fn positions_in(&self, group: &SegmentGroup) -> Result<Vec<usize>> {
         self.positions.within(group.span.clone(), group.extent, group.segments[0].sequence)
     }
 
@@ -238,6 +239,32 @@ impl Spec {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The bytes that it keeps of `group`, in a model whose numbers have `size` bytes each.
+    ///
+    /// # Errors
+    /// [`Error::PositionOutOfRange`].
+    pub(crate) fn bytes(
+        &self,
+        config: &Config,
+        group: &SegmentGroup,
+        size: usize,
+    ) -> Result<usize> {
+        let axes = self.site.axes();
+        let heads = if axes.have_heads() { config.n_heads } else { 1 };
+        let width = if axes == Axes::Attention { group.span.end } else { axes.width(config) };
+        let double = size_of::<f64>();
+        // Queries, keys and values are views of one product, which is kept as long as one of them.
+        let views = if axes == Axes::HeadVector { 3 } else { 1 };
+        let positions = self.positions_in(group)?.len();
+        let of_segment = match self.reduction {
+            Reduction::Whole => positions * heads * width * size * views,
+            Reduction::Norm => positions * heads * double,
+            Reduction::Moments => 2 * heads * width * double,
+            Reduction::TopK(k) => positions * heads * k * (size + size_of::<i64>()),
+        };
+        Ok(group.segments.len() * of_segment)
     }
 
     /// Keeps of the tensor of `group` what is asked for; `None` if that is nothing of it.

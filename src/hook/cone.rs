@@ -46,8 +46,9 @@ fn first_position(hook: &Hook, config: &Config, group: &SegmentGroup) -> Result<
     Ok(chosen.and_then(|chosen| chosen.part(hook.site()).positions.first().copied()))
 }
 
-/// Segments fork off between blocks, those that first differ at `resid_post` after theirs.
-fn stage_of(site: Site, n_layers: usize) -> usize {
+/// The stage that a segment must have forked off at, at the latest, to pass `site` by itself: segments
+/// fork off between blocks, those that first differ at `resid_post` after theirs.
+pub(crate) fn stage_of(site: Site, n_layers: usize) -> usize {
     match site.layer() {
         Some(layer) if site == Site::resid_post(layer) => layer + 2,
         Some(layer) => layer + 1,

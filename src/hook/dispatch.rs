@@ -277,10 +277,11 @@ impl<'a> Dispatcher<'a> {
                 self.ledger.book(sequence, site.layer(), index, elements, change_l2);
             };
             state = if chosen.indices.iter().all(Option::is_none) {
-                fire(hook, &state, &part, &mut book)?
+                fire(hook, sequence, &state, &part, &mut book)?
             } else {
                 let indices = outer_indices(&chosen.indices, &state)?;
-                let edited = fire(hook, &state.f_index(&indices)?, &part, &mut book)?;
+                let selected = state.f_index(&indices)?;
+                let edited = fire(hook, sequence, &selected, &part, &mut book)?;
                 state.f_index_put(&indices, &edited, false)?
             };
         }
@@ -288,9 +289,10 @@ impl<'a> Dispatcher<'a> {
     }
 }
 
-/// Lets one hook edit what it selects.
+/// Lets one hook edit what it selects; `sequence` is that of its registry, if each has its own.
 fn fire(
     hook: &Hook,
+    sequence: Option<usize>,
     selected: &Tensor,
     part: &Part<'_>,
     book: &mut impl FnMut(usize, f64),
@@ -298,6 +300,7 @@ fn fire(
     let failed = |source| Error::EditFailed {
         hook: format!("{:?}", hook.edit()),
         site: hook.site().to_string(),
+        sequence,
         source: Box::new(source),
     };
     let edited = hook.edit().apply(selected, part).map_err(failed)?;
@@ -306,6 +309,7 @@ fn fire(
         return Err(Error::EditResult {
             hook: format!("{:?}", hook.edit()),
             site: hook.site().to_string(),
+            sequence,
             given: given.to_string(),
             returned: returned.to_string(),
         });

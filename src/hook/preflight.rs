@@ -148,7 +148,7 @@ fn refused(hook: &Hook, sequence: Option<usize>, reason: Error) -> Error {
 }
 
 /// Whether a registry leaves out the block that `site` is in.
-fn is_skipped(registry: &dyn HookRegistry, site: Site) -> bool {
+pub(crate) fn is_skipped(registry: &dyn HookRegistry, site: Site) -> bool {
     !site.is_block_end() && site.layer().is_some_and(|layer| registry.skips(layer))
 }
 

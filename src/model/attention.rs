@@ -254,6 +254,7 @@ fn check_keys(scores: &Tensor, group: &SegmentGroup, site: Site) -> Result<()> {
         return Ok(());
     }
     let index = |axis| -> Result<usize> { Ok(without.f_int64_value(&[0, axis])? as usize) };
-    let (head, query) = (index(1)?, group.span.start + index(2)?);
-    Err(Error::NoKeyLeft { site: site.to_string(), head, query })
+    let (sequence, head) = (group.segments[index(0)?].id, index(1)?);
+    let query = group.span.start + index(2)?;
+    Err(Error::NoKeyLeft { site: site.to_string(), sequence, head, query })
 }

@@ -1,6 +1,20 @@
 //! How segments lie on their way, where some fork off from others.
 
+use std::ops::Range;
+
+use crate::hook::{Site, stage_of};
 use crate::segment::{Segment, Segments};
+
+/// A segment on its way through the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Joining {
+    /// Where it begins, or forks off from its base: 0 is the embedding, `l + 1` the beginning of block `l`,
+    /// and what follows the last one its end.
+    pub stage: usize,
+    pub segment: Segment,
+    /// Its first position that anything reads behind the keys and values of the last block.
+    pub read_from: usize,
+}
 
 /// The layouts that a pass goes through, one after the other.
 #[derive(Debug)]
@@ -16,35 +30,26 @@ pub(crate) struct Layouts {
 }
 
 impl Layouts {
-    /// Whole `bases`, and the segments that fork off from them, each with the stage at which it does:
-    /// 0 is the embedding, `l + 1` the beginning of block `l`, and what follows the last one its end.
-    /// `read_from` gives the first position of a segment that anything reads behind the keys and values of
-    /// the last block.
-    pub fn new(
-        bases: &Segments,
-        forking: &[(usize, Segment)],
-        n_layers: usize,
-        read_from: impl Fn(&Segment) -> usize,
-    ) -> Self {
-        let bases = || bases.groups.iter().flat_map(|group| group.segments.iter().cloned());
-        let joined = |stages: std::ops::RangeInclusive<usize>| {
-            let joined = forking.iter().filter(move |(stage, _)| stages.contains(stage));
-            joined.map(|(_, segment)| segment.clone())
+    /// The layouts of segments in a model of `n_layers`; bases begin at stage 0.
+    pub fn new(joining: &[Joining], n_layers: usize) -> Self {
+        let until = |stage: usize| joining.iter().filter(move |joining| joining.stage <= stage);
+        let layout = |stage: usize| Segments::stack(until(stage).map(|it| it.segment.clone()));
+        let last = || joining.iter().filter(|joining| joining.stage > n_layers);
+        let read = || {
+            until(n_layers).map(|Joining { segment, read_from, .. }| {
+                // What forks off at the very end does so from rows that are still carried.
+                let forking = last().filter(|last| last.segment.base == Some(segment.id));
+                let needed =
+                    forking.map(|last| last.segment.span.start).fold(*read_from, usize::min);
+                let Range { start, end } = segment.span;
+                Segment { span: needed.max(start)..end, ..segment.clone() }
+            })
         };
-        let layout = |stage: usize| Segments::stack(bases().chain(joined(0..=stage)));
-        let last = || joined(n_layers + 1..=n_layers + 1);
-        let narrowed = |segment: Segment| {
-            let forked_from = last().filter(|last| last.base == Some(segment.id));
-            let start =
-                forked_from.map(|last| last.span.start).fold(read_from(&segment), usize::min);
-            Segment { span: start.max(segment.span.start)..segment.span.end, ..segment }
-        };
-        let read = || bases().chain(joined(0..=n_layers)).map(narrowed);
         Self {
             embedding: layout(0),
             blocks: (1..=n_layers).map(layout).collect(),
             read: Segments::stack(read()),
-            end: Segments::stack(read().chain(last())),
+            end: Segments::stack(read().chain(last().map(|last| last.segment.clone()))),
         }
     }
 
@@ -56,6 +61,17 @@ impl Layouts {
     /// The layout behind the keys and values of block `layer`, if it is another one than before.
     pub fn narrowed(&self, layer: usize) -> Option<&Segments> {
         (layer + 1 == self.blocks.len()).then_some(&self.read)
+    }
+
+    /// The layout that `site` is shown.
+    pub fn at(&self, site: Site) -> &Segments {
+        let n_layers = self.blocks.len();
+        match stage_of(site, n_layers) {
+            0 => &self.embedding,
+            stage if stage > n_layers => &self.end,
+            stage if stage == n_layers && site > Site::v(n_layers - 1) => &self.read,
+            stage => &self.blocks[stage - 1],
+        }
     }
 
     /// Rows that enter a block: one for each position, block and segment.

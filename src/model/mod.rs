@@ -38,7 +38,7 @@ use crate::precision::Precision;
 use block::Block;
 use embed::Embed;
 pub use generation::{Generated, Generation};
-pub(crate) use layouts::Layouts;
+pub(crate) use layouts::{Joining, Layouts};
 pub use logits::Logits;
 pub(crate) use pass::Pass;
 pub use run::{Effect, Run, RunOutput};

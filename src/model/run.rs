@@ -100,12 +100,13 @@ impl<'a> Run<'a> {
 
     /// Keeps these activations: bare [sites](Site), or [captures](crate::hook::Capture) that say more.
     pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
-        for key in keys {
-            let spec = key.spec();
-            if !self.captures.contains(&spec) {
-                self.captures.push(spec);
-            }
-        }
+        self.captures.extend(keys.into_iter().map(|key| key.spec()));
+        self
+    }
+
+    /// Keeps what these specifications say.
+    pub(crate) fn capture_all(mut self, specs: &[Spec]) -> Self {
+        self.captures.extend_from_slice(specs);
         self
     }
 

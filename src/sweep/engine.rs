@@ -4,11 +4,14 @@ use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
 use super::budget::ROWS_UNEMBEDDED_AT_ONCE;
+use super::captured::Captured;
 use super::metric::Reading;
 use super::plan::{PassPlan, Plan};
 use super::progress::{Progress, Reporter};
 use crate::error::{Error, Result};
-use crate::hook::{Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way, Work};
+use crate::hook::{
+    Activations, Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way, Work,
+};
 use crate::model::{Pass, Scored};
 use crate::segment::{Segment, Segments};
 
@@ -20,24 +23,27 @@ pub(crate) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> R
 type Rows = Array2<f64>;
 
 impl Plan<'_> {
-    /// Runs all passes, unless `report` gives `false`, and says what they computed. Bases are read in each
+    /// Runs all passes, unless `report` gives `false`; what they captured and computed. Bases are read in each
     /// pass, before variants.
     pub(crate) fn read(
         &self,
         visit: &mut Visitor<'_>,
         report: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Work> {
+    ) -> Result<(Captured, Work)> {
         let mut reporter = Reporter::new(self.block_rows(), report);
-        let mut work = Work::default();
+        let (mut captured, mut work) = (self.nothing_captured(), Work::default());
         for pass in &self.passes {
             let done = tch::no_grad(|| self.run_pass(pass, visit, &mut reporter));
             match done {
-                Ok(more) => work += more,
+                Ok((activations, of_pass)) => {
+                    work += of_pass;
+                    captured.take(pass, activations);
+                }
                 Err(Halt::Stopped) => break,
-                Err(Halt::Failed(error)) => return Err(error),
+                Err(Halt::Failed(error)) => return Err(self.name_variant(pass, error)),
             }
         }
-        Ok(work)
+        Ok((captured, work))
     }
 
     fn run_pass(
@@ -45,7 +51,7 @@ impl Plan<'_> {
         plan: &PassPlan,
         visit: &mut Visitor<'_>,
         reporter: &mut Reporter<'_>,
-    ) -> Result<Work, Halt> {
+    ) -> Result<(Activations, Work), Halt> {
         let (model, batch) = (self.sweep.model, self.sweep.batch);
         let n_bases = self.bases.len();
         let members = plan.members.iter();
@@ -54,7 +60,7 @@ impl Plan<'_> {
         let each: Vec<&dyn HookRegistry> = bases.chain(own).collect();
         let intent = Intent {
             registries: Registries { shared: self.sweep.base_hooks, each: Some(&each) },
-            captures: Vec::new(),
+            captures: self.sweep.captures.clone(),
             n_sequences: n_bases,
             way: Way { from: None, until: None },
             check_finite: false,
@@ -94,8 +100,33 @@ impl Plan<'_> {
                 self.show(Some(number), segment.sequence, &rows, base, visit)
             })?;
         }
-        let (_, _, work) = hooks.finish()?;
-        Ok(work)
+        let (_, activations, work) = hooks.finish()?;
+        Ok((activations, work))
+    }
+
+    /// An error from inside a pass, with the name of the variant whose hook it is about.
+    fn name_variant(&self, plan: &PassPlan, mut error: Error) -> Error {
+        let n_bases = self.bases.len();
+        let segment = match &mut error {
+            // A variant's registry is the only one that it has.
+            Error::EditFailed { sequence, .. } | Error::EditResult { sequence, .. } => {
+                sequence.take()
+            }
+            Error::NoKeyLeft { sequence, .. } => {
+                let segment = *sequence;
+                let variant = segment.checked_sub(n_bases).map(|place| &plan.members[place].1);
+                *sequence = variant.map_or(segment, |variant| variant.segment.sequence);
+                Some(segment)
+            }
+            _ => None,
+        };
+        match segment.and_then(|segment| segment.checked_sub(n_bases)) {
+            Some(place) => {
+                let variant = self.variants.describe(plan.members[place].0);
+                Error::Variant { variant, source: Box::new(error) }
+            }
+            None => error,
+        }
     }
 
     /// The logits of some segments at their scored positions, one segment after the other.

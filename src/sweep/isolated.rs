@@ -1,19 +1,23 @@
 //! The reference: one plain run for each variant.
 
+use super::captured::Captured;
 use super::engine::Visitor;
 use super::metric::Reading;
 use super::plan::Plan;
-use crate::error::Result;
-use crate::hook::{HookRegistry, NoHooks, Work};
+use crate::error::{Error, Result};
+use crate::hook::{HookRegistry, NoHooks, Spec, Work, is_skipped};
 use crate::model::{Logits, RunOutput};
 
 impl Plan<'_> {
     /// Reads the bases, then every variant, each from a run of the whole batch in which its sequence
     /// alone has hooks of its own.
-    pub(super) fn run_isolated(&self, visit: &mut Visitor<'_>) -> Result<Work> {
+    pub(super) fn run_isolated(&self, visit: &mut Visitor<'_>) -> Result<(Captured, Work)> {
         let n_sequences = self.bases.len();
         let none = vec![&NoHooks as &dyn HookRegistry; n_sequences];
-        let RunOutput { logits: bases, mut work, .. } = self.plain(&none)?;
+        let RunOutput { logits: bases, mut work, activations, .. } =
+            self.plain(&none, &self.sweep.captures)?;
+        let mut captured = self.nothing_captured();
+        captured.take_plain(None, activations);
         for sequence in 0..n_sequences {
             self.read_plain(None, sequence, &bases, &bases, visit)?;
         }
@@ -21,16 +25,25 @@ impl Plan<'_> {
             let sequence = number % n_sequences;
             let mut each = none.clone();
             each[sequence] = &**registry;
-            let run = self.plain(&each)?;
+            // In a block that it skips, the variant has nothing to be captured.
+            let captures = self.sweep.captures.iter();
+            let passed = captures.filter(|spec| !is_skipped(&**registry, spec.site()));
+            let passed: Vec<Spec> = passed.cloned().collect();
+            let run = self.plain(&each, &passed).map_err(|source| {
+                let variant = self.variants.describe(number);
+                Error::Variant { variant, source: Box::new(source) }
+            })?;
             work += run.work;
+            captured.take_plain(Some((number, sequence)), run.activations);
             self.read_plain(Some(number), sequence, &run.logits, &bases, visit)?;
         }
-        Ok(work)
+        Ok((captured, work))
     }
 
-    fn plain(&self, each: &[&dyn HookRegistry]) -> Result<RunOutput> {
+    fn plain(&self, each: &[&dyn HookRegistry], captures: &[Spec]) -> Result<RunOutput> {
         let run = self.sweep.model.run(self.sweep.batch).hooks(self.sweep.base_hooks);
-        run.hooks_for_each(each).unembed(self.sweep.score.clone()).execute()
+        let run = run.hooks_for_each(each).capture_all(captures);
+        run.unembed(self.sweep.score.clone()).execute()
     }
 
     fn read_plain(

@@ -3,7 +3,7 @@
 //! A variant differs from its base in its causal cone alone: in later blocks, at the same or later
 //! positions. It forks off where it first differs, carries only the positions that may, and reads keys
 //! and values of earlier ones from the base. Everything that goes through a block goes through it
-//! together, in one pass over its weights.
+//! together, in one pass over its weights. Of the last block, only what is read of the logits is computed.
 //!
 //! ```
 //! use hooked_gpt2::hook::At;
@@ -33,7 +33,9 @@
 //! ```
 
 mod budget;
+mod captured;
 mod engine;
+mod forking;
 mod isolated;
 mod metric;
 mod plan;
@@ -54,7 +56,7 @@ pub use variants::{Axis, Variants};
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::hook::{HookRegistry, NoHooks, Positions};
+use crate::hook::{HookRegistry, Key, NoHooks, Positions, Spec};
 use crate::model::Gpt2;
 
 /// A sweep to be: the bases, and where their logits are read.
@@ -63,6 +65,7 @@ pub struct Sweep<'a> {
     batch: &'a Batch,
     base_hooks: &'a dyn HookRegistry,
     score: Positions,
+    captures: Vec<Spec>,
     max_bytes: Option<usize>,
 }
 
@@ -70,7 +73,7 @@ impl<'a> Sweep<'a> {
     /// A sweep over variants of each sequence of `batch`, read at the last position.
     pub fn new(model: &'a Gpt2, batch: &'a Batch) -> Self {
         let (base_hooks, score) = (&NoHooks, Positions::last());
-        Self { model, batch, base_hooks, score, max_bytes: None }
+        Self { model, batch, base_hooks, score, captures: Vec::new(), max_bytes: None }
     }
 
     /// Intervenes on the bases, and with that on all variants before their own hooks: a base corrupted
@@ -86,8 +89,17 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Splits the sweep into passes that each need no more memory than this, besides the model; half of
-    /// what the machine has free otherwise.
+    /// Keeps these activations of every variant and every base: bare [sites](crate::hook::Site), or
+    /// [captures](crate::hook::Capture) that say more. [`Results::captured`] finds them.
+    ///
+    /// A variant carries all positions that are captured: captures at the last position cost least.
+    pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
+        self.captures.extend(keys.into_iter().map(|key| key.spec()));
+        self
+    }
+
+    /// Splits the sweep into passes that need no more memory than this, besides the model but with all that
+    /// is captured; half of what the machine has free otherwise.
     pub fn max_bytes(mut self, max_bytes: usize) -> Self {
         self.max_bytes = Some(max_bytes);
         self
@@ -98,6 +110,7 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// [`HookRefused`](crate::Error::HookRefused), whose reason says what does not fit, for a hook of a
     /// variant as the source of [`Variant`](crate::Error::Variant);
+    /// [`CaptureRefused`](crate::Error::CaptureRefused);
     /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) and
     /// [`ScoredUnevenly`](crate::Error::ScoredUnevenly) for the scored positions;
     /// [`VariantSequences`](crate::Error::VariantSequences) for variants of another batch;

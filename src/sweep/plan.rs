@@ -3,11 +3,13 @@
 use std::fmt;
 
 use super::budget::{self, Costs};
+use super::captured::Captured;
+use super::forking::Forking;
 use super::{Sweep, Variants};
 use crate::error::{Error, Result};
-use crate::hook::{Cone, HookRegistry, NoHooks, Preflight, Registries, Site, Way, hooks_in};
-use crate::model::Layouts;
-use crate::segment::{Segment, SegmentGroup, Segments};
+use crate::hook::{HookRegistry, NoHooks, Preflight, Registries, Way};
+use crate::model::{Joining, Layouts};
+use crate::segment::{Segment, Segments};
 
 /// A sweep that is ready to run: what is computed where, in how many passes, for how many bytes.
 ///
@@ -17,13 +19,9 @@ pub struct Plan<'a> {
     pub(super) variants: &'a Variants,
     /// The scored positions of each sequence.
     pub(super) scored: Vec<Vec<usize>>,
-    /// The bases, whole.
-    pub(super) bases: Segments,
+    /// The bases, in the order of the batch.
+    pub(super) bases: Vec<Joining>,
     pub(super) passes: Vec<PassPlan>,
-    /// Whether something looks at more of the bases, and of each variant, than what is scored, behind the
-    /// keys and values of the last block.
-    bases_are_read_whole: bool,
-    is_read_whole: Vec<bool>,
     max_bytes: usize,
     costs: Costs,
 }
@@ -31,12 +29,14 @@ pub struct Plan<'a> {
 /// The variants that go through the model together, with their bases.
 #[derive(Debug)]
 pub(super) struct PassPlan {
-    /// Index of each variant among all of them, with its segment.
-    pub members: Vec<(usize, Segment)>,
-    /// How they lie on their way.
+    /// Each with its index among all variants.
+    pub members: Vec<(usize, Joining)>,
+    /// How they and their bases lie on their way.
     pub layouts: Layouts,
-    /// The most memory that the pass needs besides the model.
+    /// The most memory that is needed besides the model, with all that was captured before.
     pub bytes: usize,
+    /// What is captured until its end.
+    pub captured_bytes: usize,
 }
 
 impl<'a> Plan<'a> {
@@ -48,87 +48,63 @@ impl<'a> Plan<'a> {
             let (given, needed) = (variants.n_sequences(), n_sequences);
             return Err(Error::VariantSequences { given, needed });
         }
-        let bases = Segments::new(batch);
+        let segments = Segments::new(batch);
         let scored = scored_positions(&sweep)?;
-        check(&sweep, variants, &bases)?;
+        check(&sweep, variants, &segments)?;
 
-        let wholes: Vec<SegmentGroup> = wholes(&bases);
-        let mut forking: Vec<(usize, usize, Segment)> = Vec::new();
-        for (number, registry) in variants.registries().iter().enumerate() {
-            let sequence = number % n_sequences;
-            let cone = Cone::of(&**registry, model.config(), &wholes[sequence])?;
-            let base = &wholes[sequence].segments[0];
-            // What is read must be carried, changed or not.
-            let start = cone.start.min(scored[sequence][0]);
-            let span = start..base.span.end;
-            let base = Segment { sequence, ..base.clone() };
-            forking.push((cone.stage, number, Segment { span, base: Some(sequence), ..base }));
-        }
-        // Those that fork late share passes, which then are short.
-        forking.sort_by_key(|&(stage, ..)| stage);
-
-        let n_layers = model.config().n_layers;
-        let costs = Costs::new(model, variants.registries().iter().map(|registry| &**registry));
+        let forking = Forking::new(&sweep, &segments, &scored);
+        let (bases, forking) = (forking.bases()?, forking.variants(variants)?);
+        let costs = Costs::new(&sweep, variants.registries());
         let max_bytes = sweep.max_bytes.unwrap_or_else(budget::default_bytes);
-        let looks_behind = |registry: &dyn HookRegistry| looks_behind_keys(registry, n_layers);
-        let bases_are_read_whole = looks_behind(sweep.base_hooks);
-        let own = variants.registries().iter();
-        let is_read_whole = own.map(|own| bases_are_read_whole || looks_behind(&**own)).collect();
-        let mut plan = Self {
-            sweep,
-            variants,
-            scored,
-            bases,
-            passes: Vec::new(),
-            bases_are_read_whole,
-            is_read_whole,
-            max_bytes,
-            costs,
-        };
-        let mut rest = 0..forking.len();
+        let mut plan =
+            Self { sweep, variants, scored, bases, passes: Vec::new(), max_bytes, costs };
+        let mut rest = &forking[..];
         while !rest.is_empty() {
-            let (pass, taken) = plan.largest_pass(&forking[rest.clone()])?;
+            let pass = plan.largest_pass(rest)?;
+            rest = &rest[pass.members.len()..];
             plan.passes.push(pass);
-            rest.start += taken;
         }
         Ok(plan)
     }
 
-    /// The pass over as many of the variants as the budget holds, and how many they are.
-    fn largest_pass(&self, forking: &[(usize, usize, Segment)]) -> Result<(PassPlan, usize)> {
-        let fits = |count: usize| self.pass(&forking[..count]).bytes <= self.max_bytes;
-        if !fits(1) {
-            let needed = self.pass(&forking[..1]).bytes;
-            return Err(Error::BudgetTooSmall { max_bytes: self.max_bytes, needed });
-        }
-        // Bytes grow with every variant: bisect.
-        let (mut holds, mut too_many) = (1, forking.len() + 1);
-        while holds + 1 < too_many {
-            let middle = holds.midpoint(too_many);
-            if fits(middle) { holds = middle } else { too_many = middle }
-        }
-        Ok((self.pass(&forking[..holds]), holds))
+    pub(super) fn nothing_captured(&self) -> Captured {
+        let n_layers = self.sweep.model.config().n_layers;
+        Captured::new(n_layers, self.variants.registries().len())
     }
 
-    fn pass(&self, forking: &[(usize, usize, Segment)]) -> PassPlan {
+    /// The pass over as many of the variants as the budget holds.
+    fn largest_pass(&self, forking: &[(usize, Joining)]) -> Result<PassPlan> {
+        let smallest = self.pass(&forking[..1])?;
+        let max_bytes = self.max_bytes;
+        if smallest.bytes > max_bytes {
+            return Err(Error::BudgetTooSmall { max_bytes, needed: smallest.bytes });
+        }
+        // Bytes grow with every variant: bisect.
+        let (mut largest, mut too_many) = (smallest, forking.len() + 1);
+        while largest.members.len() + 1 < too_many {
+            let middle = largest.members.len().midpoint(too_many);
+            let pass = self.pass(&forking[..middle])?;
+            if pass.bytes <= max_bytes { largest = pass } else { too_many = middle }
+        }
+        Ok(largest)
+    }
+
+    fn pass(&self, forking: &[(usize, Joining)]) -> Result<PassPlan> {
         let n_bases = self.bases.len();
-        // Numbers follow the passes, not the sweep: those of the bases come first.
-        let numbered = forking.iter().enumerate().map(|(place, (stage, _, segment))| {
-            (*stage, Segment { id: n_bases + place, ..segment.clone() })
+        // Numbers of segments follow the passes, not the sweep: those of the bases come first.
+        let members = forking.iter().enumerate().map(|(place, (number, joining))| {
+            let segment = Segment { id: n_bases + place, ..joining.segment.clone() };
+            (*number, Joining { segment, ..*joining })
         });
-        let numbered: Vec<(usize, Segment)> = numbered.collect();
-        let read_from = |segment: &Segment| {
-            let own = segment.id.checked_sub(n_bases).map(|place| forking[place].1);
-            let is_read_whole =
-                own.map_or(self.bases_are_read_whole, |own| self.is_read_whole[own]);
-            if is_read_whole { segment.span.start } else { self.scored[segment.sequence][0] }
-        };
-        let n_layers = self.sweep.model.config().n_layers;
-        let layouts = Layouts::new(&self.bases, &numbered, n_layers, read_from);
-        let bytes = self.costs.bytes(&layouts, self.scored.iter().map(Vec::len).max().unwrap_or(1));
-        let members = numbered.into_iter().zip(forking);
-        let members = members.map(|((_, segment), &(_, number, _))| (number, segment)).collect();
-        PassPlan { members, layouts, bytes }
+        let members: Vec<(usize, Joining)> = members.collect();
+        let joining = members.iter().map(|(_, joining)| joining);
+        let joining: Vec<Joining> = self.bases.iter().chain(joining).cloned().collect();
+        let layouts = Layouts::new(&joining, self.sweep.model.config().n_layers);
+        let scored_per_segment = self.scored[0].len();
+        let before = self.passes.last().map_or(0, |pass| pass.captured_bytes);
+        let captured_bytes = before + self.costs.captured_bytes(&layouts)?;
+        let bytes = captured_bytes + self.costs.bytes(&layouts, scored_per_segment);
+        Ok(PassPlan { members, layouts, bytes, captured_bytes })
     }
 
     /// Rows that enter a block: one for each position, block and segment. In the last one, only what is
@@ -140,7 +116,8 @@ impl<'a> Plan<'a> {
     /// The rows that one forward pass for each variant and each base would take.
     pub fn naive_block_rows(&self) -> usize {
         let n_runs = self.variants.n_points() + 1;
-        self.bases.rows * n_runs * self.sweep.model.config().n_layers
+        let rows: usize = self.sweep.batch.sequences().iter().map(Vec::len).sum();
+        rows * n_runs * self.sweep.model.config().n_layers
     }
 
     /// Floating-point operations of the matrix products.
@@ -155,7 +132,7 @@ impl<'a> Plan<'a> {
                 + pass
                     .members
                     .iter()
-                    .map(|(_, segment)| self.scored[segment.sequence].len())
+                    .map(|(_, joining)| self.scored[joining.segment.sequence].len())
                     .sum::<usize>();
             blocks.sum::<f64>() + self.costs.unembed_flops(scored)
         };
@@ -199,25 +176,6 @@ fn scored_positions(sweep: &Sweep<'_>) -> Result<Vec<Vec<usize>>> {
     }
 }
 
-/// Whether a hook looks at anything behind the keys and values of the last block.
-fn looks_behind_keys(registry: &dyn HookRegistry, n_layers: usize) -> bool {
-    let last = n_layers - 1;
-    let hooks = [Some(last), None].map(|layer| hooks_in(registry, layer));
-    hooks.into_iter().flatten().any(|hook| hook.site() > Site::v(last))
-}
-
-/// Each sequence by itself, whole, in the order of the batch.
-fn wholes(bases: &Segments) -> Vec<SegmentGroup> {
-    let groups = bases.groups.iter();
-    let alone = groups.flat_map(|group| {
-        (0..group.segments.len())
-            .map(|member| (group.segments[member].sequence, group.alone(member)))
-    });
-    let mut alone: Vec<(usize, SegmentGroup)> = alone.collect();
-    alone.sort_by_key(|&(sequence, _)| sequence);
-    alone.into_iter().map(|(_, group)| group).collect()
-}
-
 /// Checks every hook of every variant, before anything is computed.
 fn check(sweep: &Sweep<'_>, variants: &Variants, bases: &Segments) -> Result<()> {
     let model = sweep.model;
@@ -231,12 +189,15 @@ fn check(sweep: &Sweep<'_>, variants: &Variants, bases: &Segments) -> Result<()>
         device: model.device(),
     };
     let shared = sweep.base_hooks;
-    preflight.check_hooks(Registries { shared, each: None }, &[])?;
+    let captures = &sweep.captures;
+    let bases = Registries { shared, each: None };
+    preflight.check_hooks(bases, captures)?;
+    preflight.check_captures(captures, bases)?;
     let none = vec![&NoHooks as &dyn HookRegistry; n_sequences];
     for (number, registry) in variants.registries().iter().enumerate() {
         let mut each = none.clone();
         each[number % n_sequences] = &**registry;
-        let checked = preflight.check_hooks(Registries { shared, each: Some(&each) }, &[]);
+        let checked = preflight.check_hooks(Registries { shared, each: Some(&each) }, captures);
         checked.map_err(|source| Error::Variant {
             variant: variants.describe(number),
             source: Box::new(source),

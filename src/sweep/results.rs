@@ -2,15 +2,17 @@
 
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 
+use super::captured::Captured;
+use super::engine::Visitor;
 use super::metric::{Metric, Reading};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::variants::Axis;
 use crate::error::{Error, Result};
-use crate::hook::Work;
+use crate::hook::{Key, Work};
 
 /// The metrics of every variant, and those of the bases.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Results {
     axes: Vec<Axis>,
     metrics: Vec<String>,
@@ -18,9 +20,24 @@ pub struct Results {
     base: Vec<Array2<f64>>,
     measured: usize,
     work: Work,
+    captured: Captured,
 }
 
 impl Results {
+    fn new(
+        plan: &Plan<'_>,
+        metrics: &[&dyn Metric],
+        read: impl FnOnce(&mut Visitor<'_>) -> Result<(Captured, Work)>,
+    ) -> Result<Self> {
+        let mut results = Self::empty(plan, metrics);
+        let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
+            let taken = results.take(metrics, variant, place, reading);
+            taken.map_err(|source| plan.in_variant(variant, reading, source))
+        };
+        let (captured, work) = read(&mut take)?;
+        Ok(Self { captured, work, ..results })
+    }
+
     fn empty(plan: &Plan<'_>, metrics: &[&dyn Metric]) -> Self {
         let mut axes = plan.variants.axes().to_vec();
         axes.push(Axis::counting("sequence", plan.scored.len()));
@@ -34,6 +51,7 @@ impl Results {
             base: vec![base; metrics.len()],
             measured: 0,
             work: Work::default(),
+            captured: Captured::default(),
         }
     }
 
@@ -68,6 +86,45 @@ impl Results {
     /// What was computed. Passes that were stopped do not count.
     pub fn work(&self) -> Work {
         self.work
+    }
+
+    /// What was captured under `key` of one variant: the one at `index` along the axes of the variants, in
+    /// one sequence of the batch. Up to where it forks off, that is what its base was.
+    ///
+    /// # Shapes
+    /// - those of [`Activations::get`](crate::hook::Activations::get)
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPoint`], [`Error::NoSuchSequence`], [`Error::NotCaptured`].
+    pub fn captured<K: Key>(&self, key: K, index: &[usize], sequence: usize) -> Result<K::Found> {
+        self.check_sequence(sequence)?;
+        // Behind the axes of the variants come sequences and positions.
+        let axes = &self.axes[..self.axes.len() - 2];
+        let shape: Vec<usize> = axes.iter().map(Axis::len).collect();
+        if index.len() != shape.len() || index.iter().zip(&shape).any(|(at, len)| at >= len) {
+            return Err(Error::NoSuchPoint { given: index.to_vec(), shape });
+        }
+        // The last axis varies fastest, and sequences faster than all of them.
+        let point = index.iter().zip(&shape).fold(0, |point, (at, len)| point * len + at);
+        self.captured.of_variant(key, point * self.n_sequences() + sequence, sequence)
+    }
+
+    /// What was captured under `key` of the base in one sequence of the batch.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSequence`], [`Error::NotCaptured`].
+    pub fn captured_of_base<K: Key>(&self, key: K, sequence: usize) -> Result<K::Found> {
+        self.check_sequence(sequence)?;
+        self.captured.of_base(key, sequence)
+    }
+
+    fn n_sequences(&self) -> usize {
+        self.axes[self.axes.len() - 2].len()
+    }
+
+    fn check_sequence(&self, given: usize) -> Result<()> {
+        let len = self.n_sequences();
+        if given < len { Ok(()) } else { Err(Error::NoSuchSequence { given, len }) }
     }
 
     fn place(&self, metric: &str) -> Result<usize> {
@@ -126,14 +183,7 @@ impl Plan<'_> {
         metrics: &[&dyn Metric],
         mut report: impl FnMut(Progress) -> bool,
     ) -> Result<Results> {
-        let mut results = Results::empty(self, metrics);
-        let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
-            let taken = results.take(metrics, variant, place, reading);
-            taken.map_err(|source| self.in_variant(variant, reading, source))
-        };
-        let work = self.read(&mut take, &mut report)?;
-        results.work = work;
-        Ok(results)
+        Results::new(self, metrics, |visit| self.read(visit, &mut report))
     }
 
     /// The same by one plain run for each variant: what every plan is held to, and nothing to be used
@@ -142,13 +192,7 @@ impl Plan<'_> {
     /// # Errors
     /// Those of [`measure`](Self::measure).
     pub fn measure_isolated(&self, metrics: &[&dyn Metric]) -> Result<Results> {
-        let mut results = Results::empty(self, metrics);
-        let work = self.run_isolated(&mut |variant, place, reading| {
-            let taken = results.take(metrics, variant, place, reading);
-            taken.map_err(|source| self.in_variant(variant, reading, source))
-        })?;
-        results.work = work;
-        Ok(results)
+        Results::new(self, metrics, |visit| self.run_isolated(visit))
     }
 
     /// An error of a metric, with the name of the variant or of the base that it met.

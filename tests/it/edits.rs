@@ -144,7 +144,7 @@ fn a_query_without_keys_is_an_error_and_names_it() {
     let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "blocks.2.attn.hook_attn_scores: head 1 has no key left at query position 3"
+        "blocks.2.attn.hook_attn_scores: head 1 has no key left at query position 3 of sequence 0"
     );
 }
 

@@ -23,5 +23,6 @@ mod silent_failures;
 mod sites;
 mod support;
 mod sweep;
+mod sweep_captures;
 mod tokenizer;
 mod tolerance;

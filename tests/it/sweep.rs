@@ -95,7 +95,7 @@ fn an_edit_at_any_site_and_position_gives_what_its_own_run_gives() {
 }
 
 /// One of the ways to intervene on a sequence of `len` tokens.
-fn intervene(
+pub fn intervene(
     hooks: &mut Interventions,
     kind: usize,
     layer: usize,
