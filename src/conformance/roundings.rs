@@ -12,23 +12,32 @@ const OF_A_SUM: f64 = 128.0;
 /// A logit near 0 is a sum of terms that are not.
 const SMALLEST_LOGIT: f64 = 4.0;
 
+/// A factor in bfloat16 is off by up to 2⁻⁹, but by as much either way round: what is computed in another way
+/// differs only where one falls on the other side of a rounding. Few of a sum's terms do.
+const OF_LOGITS_IN_BF16: f64 = 1.0 / 1024.0;
+
+/// A sum in bfloat16 is rounded at the end, to 2⁻⁹ of itself, and may be several times its largest term.
+const OF_A_SUM_IN_BF16: f64 = 1.0 / 64.0;
+
 /// Of logits that were computed in another way or another order, the largest of which is `largest`.
 ///
 /// A share of the largest one: GPT-2's logits are around -100, where a single rounding in f32 is worth
 /// 8e-6. For small ones it is about the 5e-5 that the crate promises against other implementations.
 pub(super) fn of_logits(precision: Precision, largest: f64) -> f64 {
-    OF_A_SUM * epsilon(precision) * largest.max(SMALLEST_LOGIT)
+    let largest = largest.max(SMALLEST_LOGIT);
+    match precision {
+        Precision::F32 => OF_A_SUM * f64::from(f32::EPSILON) * largest,
+        Precision::F64 => OF_A_SUM * f64::EPSILON * largest,
+        Precision::Bf16 => OF_LOGITS_IN_BF16 * largest,
+    }
 }
 
 /// Of one sum of activations, the largest of whose terms is `largest`: outlier channels are in the
 /// thousands, and whatever they are summed with is rounded to their last bit.
 pub(super) fn of_sum(precision: Precision, largest: f64) -> f64 {
-    OF_A_SUM * epsilon(precision) * largest
-}
-
-fn epsilon(precision: Precision) -> f64 {
     match precision {
-        Precision::F32 => f64::from(f32::EPSILON),
-        Precision::F64 => f64::EPSILON,
+        Precision::F32 => OF_A_SUM * f64::from(f32::EPSILON) * largest,
+        Precision::F64 => OF_A_SUM * f64::EPSILON * largest,
+        Precision::Bf16 => OF_A_SUM_IN_BF16 * largest,
     }
 }

@@ -128,8 +128,9 @@ impl Attention {
         let weight = self.qkv.dense()?.f_narrow(1, part * d_model, d_model)?;
         let weight = weight.f_reshape([d_model, n_heads, d_head])?.f_permute([1, 0, 2])?;
         let bias = self.qkv.bias.f_narrow(0, part * d_model, d_model)?;
-        let product = x.f_permute([1, 0, 2])?.f_matmul(&weight)?.f_permute([1, 0, 2])?;
-        Ok(product.f_add(&bias.f_view([n_heads, d_head])?)?)
+        let x = self.qkv.rounded(x)?.f_permute([1, 0, 2])?;
+        let product = x.f_matmul(&weight)?.f_permute([1, 0, 2])?;
+        self.qkv.rounded(&product.f_add(&bias.f_view([n_heads, d_head])?)?)
     }
 
     /// Each head's mixture of values. Queries lie as the pass has them, keys and values as `entered` has
@@ -226,11 +227,12 @@ impl Attention {
         let site = Site::result(self.layer);
         if pass.hooks.wants(site) {
             let weight = self.output.dense()?.f_view([self.n_heads, self.d_head, -1])?;
-            let result = z.f_permute([1, 0, 2])?.f_matmul(&weight)?.f_permute([1, 0, 2])?;
+            let z = self.output.rounded(z)?.f_permute([1, 0, 2])?;
+            let result = z.f_matmul(&weight)?.f_permute([1, 0, 2])?;
             let result = pass.visit(site, result)?;
             if pass.hooks.edits(site) {
                 let summed = result.f_sum_dim_intlist(1, false, None::<Kind>)?;
-                return Ok(summed.f_add(&self.output.bias)?);
+                return Ok(self.output.rounded(&summed.f_add(&self.output.bias)?)?);
             }
         }
         Ok(self.output.forward(&z.f_flatten(1, 2)?)?)

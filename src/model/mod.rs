@@ -26,7 +26,7 @@ mod sampling;
 mod scored;
 mod unembed;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, LoadReport, Weights};
@@ -76,7 +76,7 @@ impl Gpt2 {
         let report = checkpoint.report();
         report.check(checkpoint.name())?;
         let config = checkpoint.config().clone();
-        let loader = Loader { weights: checkpoint.weights(), kind: precision.kind(), device };
+        let loader = Loader { weights: checkpoint.weights(), precision, device };
         let embed = Embed::load(&loader)?;
         let blocks = (0..config.n_layers)
             .map(|layer| Block::load(&loader, &config, layer))
@@ -140,12 +140,12 @@ impl Gpt2 {
 /// Reads weights by name, as the model wants them.
 struct Loader<'a> {
     weights: &'a Weights,
-    kind: Kind,
+    precision: Precision,
     device: Device,
 }
 
 impl Loader<'_> {
     fn read(&self, name: &str) -> Result<Tensor> {
-        self.weights.read(name, self.kind, self.device)
+        self.weights.read(name, self.precision.kind(), self.device)
     }
 }

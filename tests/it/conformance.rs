@@ -16,7 +16,7 @@ fn check(checkpoint: &Checkpoint, precision: Precision) -> ConformanceReport {
 fn every_identity_holds_on_the_bundled_model_and_on_random_weights_with_outliers() {
     let tiny = Checkpoint::directory(fixtures().join("tiny")).unwrap();
     for checkpoint in [&Checkpoint::bundled().unwrap(), &tiny] {
-        for precision in [Precision::F32, Precision::F64] {
+        for precision in [Precision::F32, Precision::F64, Precision::Bf16] {
             let report = check(checkpoint, precision);
             assert!(report.holds(), "{report}");
             assert_eq!(report.identities.len(), IDENTITIES);
@@ -102,7 +102,7 @@ fn the_example_prints_the_table_and_fails_if_an_identity_does_not_hold() {
 #[ignore = "needs a CUDA device, and a libtorch that knows it"]
 fn a_gpu_keeps_every_identity_and_agrees_with_the_cpu() {
     let checkpoint = Checkpoint::bundled().unwrap();
-    for precision in [Precision::F32, Precision::F64] {
+    for precision in [Precision::F32, Precision::F64, Precision::Bf16] {
         let report =
             conformance::check(&checkpoint, precision, Device::Cuda(0), |_, _| {}).unwrap();
         assert!(report.holds(), "{report}");

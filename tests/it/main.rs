@@ -2,6 +2,7 @@
 
 mod analysis;
 mod bad_input;
+mod bf16;
 mod captures;
 mod checkpoints;
 mod command_line;

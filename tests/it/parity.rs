@@ -17,10 +17,7 @@ const REPORTED: [usize; 2] = [2, 6];
 
 #[track_caller]
 fn assert_logits(precision: Precision, ours: &Tensor, reference: &Tensor, what: &str) {
-    let allowed = match precision {
-        Precision::F32 => tolerance::F32,
-        Precision::F64 => tolerance::F64,
-    };
+    let allowed = tolerance::of_logits(precision);
     let difference = largest_difference(ours, reference);
     assert!(difference <= allowed, "{what} in {precision}: {difference:e}");
 }
@@ -53,12 +50,7 @@ fn logits_and_sites_equal_hugging_face() {
             for &site in &sites {
                 let name = format!("{precision}.{prompt}.{site}");
                 let expected = reference.tensor(&name);
-                let allowed = match precision {
-                    Precision::F32 => {
-                        tolerance::F32.max(tolerance::F32_OF_LARGEST * largest(expected))
-                    }
-                    Precision::F64 => tolerance::F64,
-                };
+                let allowed = tolerance::of_activations(precision, largest(expected));
                 let ours = output.activations.get(site, 0).unwrap();
                 let difference = largest_difference(&ours, expected);
                 assert!(difference <= allowed, "{name}: {difference:e}");

@@ -39,12 +39,7 @@ fn every_site_holds_the_tensor_of_the_reference() {
             let ours = output.activations.get(site, 0).unwrap();
             assert!(ours.isfinite().equal(&expected.isfinite()), "{site}");
             let (ours, expected) = (finite(&ours), finite(expected));
-            let allowed = match precision {
-                Precision::F32 => {
-                    tolerance::F32.max(tolerance::F32_OF_LARGEST * largest(&expected))
-                }
-                Precision::F64 => tolerance::F64,
-            };
+            let allowed = tolerance::of_activations(precision, largest(&expected));
             let difference = largest_difference(&ours, &expected);
             assert!(difference <= allowed, "{site} in {precision}: {difference:e}");
         }

@@ -1,5 +1,7 @@
 //! How far two right answers may differ, each with its reason.
 
+use hooked_gpt2::Precision;
+
 /// Logits against Hugging Face in f32: the promise of the README. Roundings of sums of some
 /// thousand terms, in another order.
 pub const F32: f64 = 5e-5;
@@ -20,3 +22,24 @@ pub const READING_F32: f64 = 1e-4;
 /// Logits of the fused path against those of the explicit one in f32: the same sums, associated
 /// otherwise.
 pub const FUSED_F32: f64 = 2e-5;
+
+/// Logits against Hugging Face with the same products rounded to bfloat16: an input that f32's own roundings
+/// carry over the middle between two such numbers is off by a whole step, 1/256 of itself.
+pub const BF16: f64 = 5e-5;
+
+/// Logits against Hugging Face, by precision.
+pub fn of_logits(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => F32,
+        Precision::F64 => F64,
+        Precision::Bf16 => BF16,
+    }
+}
+
+/// Activations, the largest of which is `largest`.
+pub fn of_activations(precision: Precision, largest: f64) -> f64 {
+    match precision {
+        Precision::F32 => F32.max(F32_OF_LARGEST * largest),
+        Precision::F64 | Precision::Bf16 => of_logits(precision),
+    }
+}
