@@ -662,12 +662,14 @@ pub enum Error {
 
     // ------------------------------------------------------------- environment
     /// A device that this machine, or this libtorch, does not have.
-    #[error("device `{given}` is not available, available: {available}")]
+    #[error("device `{given}` is not available{}, available: {available}", in_parentheses(.reason))]
     NoSuchDevice {
         /// The device.
         given: String,
         /// The devices that are.
         available: String,
+        /// Why there is no device of its kind, if that is known.
+        reason: Option<String>,
     },
     /// A word that is none of the allowed ones.
     #[error("{what} `{given}` is not known, allowed: {allowed}")]
@@ -712,4 +714,8 @@ fn first_line(error: &tch::TchError) -> String {
 /// Whose registry a hook is from, where each sequence has its own.
 fn of_sequence(sequence: Option<usize>) -> String {
     sequence.map_or(String::new(), |sequence| format!(" of sequence {sequence}"))
+}
+
+fn in_parentheses(reason: &Option<String>) -> String {
+    reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"))
 }

@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Where to compute: cpu, cuda, cuda:N or mps
     #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Memory that the sweep may take besides the model, in MiB [default: half of what is free]
+    /// Memory that the sweep may take besides the model, in MiB [default: half of what is free, 4096 on a GPU]
     #[arg(long)]
     pub max_mib: Option<usize>,
     /// The directory for grid.csv and grid.svg

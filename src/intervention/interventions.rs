@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::description;
 use super::knock_out::KnockOut;
 use super::{Add, Function, Interpolate, Noise, Scale, Set, Shuffle};
+use crate::device;
 use crate::error::Result;
 use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
@@ -145,7 +146,7 @@ impl Interventions {
     }
 
     /// Reads a file of interventions, saved or written by hand. Its tensors are loaded onto the CPU, of
-    /// the kind in which they are stored.
+    /// the kind in which they are stored; [`load_onto`](Self::load_onto) loads them beside another model.
     ///
     /// # Errors
     /// [`Toml`](crate::Error::Toml) and [`Json`](crate::Error::Json) for a text that cannot be read or
@@ -153,7 +154,16 @@ impl Interventions {
     /// cannot be, [`UnknownName`](crate::Error::UnknownName) for another extension,
     /// [`NotFound`](crate::Error::NotFound) and [`Read`](crate::Error::Read).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        description::load(path.as_ref())
+        Self::load_onto(path, Device::Cpu)
+    }
+
+    /// The same with the tensors on `device`, where the model that they are for is.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load), and [`NoSuchDevice`](crate::Error::NoSuchDevice).
+    pub fn load_onto(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        device::check(device)?;
+        description::load(path.as_ref(), device)
     }
 
     /// All hooks in the order in which they apply.

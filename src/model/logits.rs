@@ -67,7 +67,7 @@ impl Logits {
             let (given, unembedded) = (position, positions.clone());
             return Err(Error::NotUnembedded { given, sequence, unembedded });
         };
-        let row = logits.f_get(row as i64)?.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        let row = logits.f_get(row as i64)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
         Ok(Array1::from(Vec::<f64>::try_from(&row)?))
     }
 

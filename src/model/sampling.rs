@@ -70,7 +70,7 @@ impl Sampling {
     /// # Shapes
     /// - logits: `[d_vocab]`
     pub(super) fn choose(self, logits: &Tensor, example: u64, position: usize) -> Result<u32> {
-        let logits = logits.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        let logits = logits.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
         let logits = Array1::from(Vec::<f64>::try_from(&logits)?);
         let Choice::Drawn { temperature, top_k: k, seed } = self.0 else {
             return Ok(top_k(logits.view(), 1)?[0].token);

@@ -1,5 +1,7 @@
 //! What a pass costs, in bytes and operations.
 
+use tch::Device;
+
 use super::Sweep;
 use crate::config::Config;
 use crate::error::Result;
@@ -10,7 +12,7 @@ use crate::segment::Segments;
 /// Rows unembedded at a time, so that logits of all variants are never held at once.
 pub(super) const ROWS_UNEMBEDDED_AT_ONCE: usize = 64;
 
-/// What is assumed where the machine does not say how much memory is free.
+/// What is assumed where nobody says how much memory is free, as libtorch does not of a GPU's.
 const FALLBACK_BYTES: usize = 4 << 30;
 
 /// The sizes that bytes and operations follow from.
@@ -109,11 +111,22 @@ fn square(layout: &Segments) -> usize {
     groups.map(|group| group.rows.len() * group.span.end).sum()
 }
 
-/// Half of the memory that is free.
-pub(super) fn default_bytes() -> usize {
-    let available = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+/// Half of the memory that is free on `device`.
+pub(super) fn default_bytes(device: Device) -> usize {
+    let meminfo = (device == Device::Cpu).then(|| std::fs::read_to_string("/proc/meminfo").ok());
+    let available = meminfo.flatten().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()
     });
     available.map_or(FALLBACK_BYTES, |kibibytes| kibibytes * 1024 / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_has_free_is_not_taken_for_the_memory_of_a_gpu() {
+        assert_eq!(default_bytes(Device::Cuda(0)), FALLBACK_BYTES);
+    }
 }

@@ -154,7 +154,7 @@ impl Plan<'_> {
 
     /// The scored rows of each segment, in the order of the flat state.
     fn cut(&self, logits: &Tensor, segments: &Segments) -> Result<Vec<Rows>> {
-        let logits = logits.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+        let logits = logits.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
         let d_vocab = logits.size()[1] as usize;
         let mut start = 0;
         let mut cut = Vec::with_capacity(segments.len());

@@ -99,7 +99,8 @@ impl<'a> Sweep<'a> {
     }
 
     /// Splits the sweep into passes that need no more memory than this, besides the model but with all that
-    /// is captured; half of what the machine has free otherwise.
+    /// is captured. Otherwise half of what the machine has free; 4 GiB on a GPU, whose memory libtorch does
+    /// not tell of.
     pub fn max_bytes(mut self, max_bytes: usize) -> Self {
         self.max_bytes = Some(max_bytes);
         self

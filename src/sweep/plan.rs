@@ -55,7 +55,7 @@ impl<'a> Plan<'a> {
         let forking = Forking::new(&sweep, &segments, &scored);
         let (bases, forking) = (forking.bases()?, forking.variants(variants)?);
         let costs = Costs::new(&sweep, variants.registries());
-        let max_bytes = sweep.max_bytes.unwrap_or_else(budget::default_bytes);
+        let max_bytes = sweep.max_bytes.unwrap_or_else(|| budget::default_bytes(model.device()));
         let mut plan =
             Self { sweep, variants, scored, bases, passes: Vec::new(), max_bytes, costs };
         let mut rest = &forking[..];

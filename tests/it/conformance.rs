@@ -81,19 +81,19 @@ fn a_site_that_the_weights_silence_fails_by_its_name() {
 #[test]
 fn the_example_prints_the_table_and_fails_if_an_identity_does_not_hold() {
     let tiny = fixtures().join("tiny");
-    let output = conformance_example(&["--model", tiny.to_str().unwrap()]);
+    let output = conformance_example(&[], &["--model", tiny.to_str().unwrap()]);
     assert!(output.status.success());
     assert!(String::from_utf8(output.stdout).unwrap().ends_with("all 15 hold\n"));
 
     let copy = without("transformer.h.1.mlp.c_proj.weight");
-    let output = conformance_example(&["--model", copy.path().to_str().unwrap(), "--json"]);
+    let output = conformance_example(&[], &["--model", copy.path().to_str().unwrap(), "--json"]);
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let holds = |identity: &serde_json::Value| identity["holds"].as_bool().unwrap();
     let identities = report["identities"].as_array().unwrap();
     assert_eq!(identities.iter().filter(|identity| !holds(identity)).count(), 1);
 
-    let output = conformance_example(&["--model", "./nowhere"]);
+    let output = conformance_example(&[], &["--model", "./nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }

@@ -8,6 +8,7 @@ mod checkpoints;
 mod command_line;
 mod conformance;
 mod descriptions;
+mod devices;
 mod edits;
 mod einstein;
 mod generation;

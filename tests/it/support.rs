@@ -37,12 +37,20 @@ impl Reference {
 }
 
 pub fn load(checkpoint: &Path, precision: Precision) -> Gpt2 {
+    load_onto(checkpoint, precision, Device::Cpu)
+}
+
+fn load_onto(checkpoint: &Path, precision: Precision, device: Device) -> Gpt2 {
     let checkpoint = Checkpoint::directory(checkpoint).unwrap();
-    Gpt2::load(&checkpoint, precision, Device::Cpu).unwrap().0
+    Gpt2::load(&checkpoint, precision, device).unwrap().0
 }
 
 pub fn tiny(precision: Precision) -> Gpt2 {
-    load(&fixtures().join("tiny"), precision)
+    tiny_on(Device::Cpu, precision)
+}
+
+pub fn tiny_on(device: Device, precision: Precision) -> Gpt2 {
+    load_onto(&fixtures().join("tiny"), precision, device)
 }
 
 /// The five places of the residual stream and what is added to it, in execution order.
@@ -135,8 +143,8 @@ pub fn einstein_sweep(environment: &[(&str, &str)], arguments: &[&str]) -> Outpu
 }
 
 /// Runs the `conformance` example in the same way.
-pub fn conformance_example(arguments: &[&str]) -> Output {
-    run_example("conformance", &[], arguments)
+pub fn conformance_example(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    run_example("conformance", environment, arguments)
 }
 
 fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {

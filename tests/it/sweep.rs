@@ -6,10 +6,11 @@ use hooked_gpt2::sweep::{
     Axis, DeltaLoss, KlDivergence, LogitDifference, Loss, Measure, Metric, PearsonToBase, Plan,
     Probability, Rank, Results, Sweep, Variants,
 };
+use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, Result};
 use proptest::prelude::*;
 
-use crate::support::{reason, tiny};
+use crate::support::{reason, tiny, tiny_on};
 use crate::tolerance;
 
 const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
@@ -497,4 +498,33 @@ fn weights_that_overflow_are_named_with_their_variant() {
     };
     assert!(variant.contains("factor 1000000") && variant.ends_with("sequence 0"), "{variant}");
     assert!(matches!(*source, Error::BadValue { .. }), "{source}");
+}
+
+#[test]
+#[ignore = "needs a CUDA device, and a libtorch that knows it"]
+fn a_sweep_on_a_gpu_gives_what_isolated_runs_on_the_cpu_give() {
+    let batch = batch();
+    let axes = [Axis::counting("kind", 16), Axis::counting("layer", 3)];
+    let variants = Variants::over(
+        axes,
+        |index, _| {
+            let mut hooks = Interventions::new();
+            intervene(&mut hooks, index[0], index[1], 1, 0.5)?;
+            Ok(hooks)
+        },
+        &batch,
+    );
+    let variants = variants.unwrap();
+    let metrics = logits(101);
+    let metrics: Vec<&dyn Metric> = metrics.iter().map(|metric| &**metric).collect();
+    for (precision, allowed) in [(Precision::F32, tolerance::F32), (Precision::F64, tolerance::F64)]
+    {
+        let on_gpu = tiny_on(Device::Cuda(0), precision);
+        let swept = Sweep::new(&on_gpu, &batch).plan(&variants).unwrap().measure(&metrics).unwrap();
+        let on_cpu = tiny(precision);
+        let plan = Sweep::new(&on_cpu, &batch).plan(&variants).unwrap();
+        let isolated = plan.measure_isolated(&metrics).unwrap();
+        let difference = largest_difference(&swept, &isolated, &metrics);
+        assert!(difference <= allowed, "{precision}: {difference:e}");
+    }
 }

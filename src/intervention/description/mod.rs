@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use self::format::Format;
 use self::hook::HookDescription;
@@ -46,14 +47,14 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
 }
 
 /// Reads what [`save`] wrote, and checks what the constructors of the edits check.
-pub(super) fn load(path: &Path) -> Result<Interventions> {
+pub(super) fn load(path: &Path, device: Device) -> Result<Interventions> {
     let format = Format::of(path)?;
     let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
         _ => Error::Read { path: path.to_owned(), source },
     })?;
     let description: Description = format.read(&text, path)?;
-    let mut tensors = StoredTensors::beside(path);
+    let mut tensors = StoredTensors::beside(path, device);
     let mut interventions = Interventions::new();
     for (index, hook) in description.hooks.into_iter().enumerate() {
         let described = hook.into_hook(&mut tensors).map_err(|source| Error::DescribedHook {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::SafetensorsFile;
 use crate::error::{Error, Result};
@@ -67,16 +67,17 @@ impl TensorsToStore {
 /// The file of stored tensors, opened when the first is read: most edits need none.
 pub(super) struct StoredTensors {
     path: PathBuf,
+    device: Device,
     file: Option<SafetensorsFile>,
 }
 
 impl StoredTensors {
-    /// The file beside the text at `path`.
-    pub fn beside(path: &Path) -> Self {
-        Self { path: beside(path), file: None }
+    /// The file beside the text at `path`, for a model on `device`.
+    pub fn beside(path: &Path, device: Device) -> Self {
+        Self { path: beside(path), device, file: None }
     }
 
-    /// The tensor stored as `name`, of the kind in which it is stored, on the CPU.
+    /// The tensor stored as `name`, of the kind in which it is stored.
     pub fn read(&mut self, name: &str) -> Result<Tensor> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -86,7 +87,7 @@ impl StoredTensors {
             let (path, given) = (self.path.clone(), name.to_owned());
             return Err(Error::NoSuchTensor { path, given, stored: file.names().join(", ") });
         }
-        file.read_stored(name)
+        Ok(file.read_stored(name)?.f_to_device(self.device)?)
     }
 }
 
