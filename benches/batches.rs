@@ -4,8 +4,6 @@
 #[path = "shared/subjects.rs"]
 mod subjects;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use hooked_gpt2::hook::{HookRegistry, Positions};
 use hooked_gpt2::intervention::LayerScaling;
@@ -25,12 +23,9 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
     let together = Batch::new(prompts.clone())?;
     let alone = prompts.into_iter().map(Batch::single).collect::<Result<Vec<_>>>()?;
     let run = |batch| model.run(batch).unembed(Positions::last());
-    group.bench_function("prompts together", |bencher| {
-        bencher.iter(|| black_box(run(&together).execute()));
-    });
-    group.bench_function("prompts one by one", |bencher| {
-        bencher
-            .iter(|| alone.iter().try_for_each(|batch| black_box(run(batch).execute()).map(drop)));
+    subject.time(&mut group, "prompts together", || run(&together).execute());
+    subject.time(&mut group, "prompts one by one", || {
+        alone.iter().try_for_each(|batch| run(batch).execute().map(drop))
     });
 
     let mut variants = Vec::new();
@@ -43,12 +38,11 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
         variants.iter().map(|scaling| scaling as &dyn HookRegistry).collect();
     let (together, alone) =
         (Batch::new(vec![prompt.as_slice(); SEQUENCES])?, Batch::single(prompt.as_slice())?);
-    group.bench_function("variants together", |bencher| {
-        bencher.iter(|| black_box(run(&together).hooks_for_each(&registries).execute()));
+    subject.time(&mut group, "variants together", || {
+        run(&together).hooks_for_each(&registries).execute()
     });
-    group.bench_function("variants one by one", |bencher| {
-        let run = |&hooks: &&dyn HookRegistry| black_box(run(&alone).hooks(hooks).execute());
-        bencher.iter(|| registries.iter().try_for_each(|hooks| run(hooks).map(drop)));
+    subject.time(&mut group, "variants one by one", || {
+        registries.iter().try_for_each(|&hooks| run(&alone).hooks(hooks).execute().map(drop))
     });
     group.finish();
     Ok(())

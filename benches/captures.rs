@@ -4,7 +4,6 @@
 mod subjects;
 
 use std::collections::HashSet;
-use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use hooked_gpt2::hook::{Activations, Site};
@@ -42,7 +41,7 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
         let run = || model.run(&batch).capture(sites.iter().copied()).execute();
         let held = bytes(&run()?.activations)?;
         println!("{}, {case}: {held} bytes held, {} tokens", subject.name, subject.prompt.len());
-        group.bench_function(case, |bencher| bencher.iter(|| black_box(run())));
+        subject.time(&mut group, case, run);
     }
     group.finish();
     Ok(())

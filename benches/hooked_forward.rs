@@ -3,8 +3,6 @@
 #[path = "shared/subjects.rs"]
 mod subjects;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use hooked_gpt2::hook::{HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::LayerScaling;
@@ -38,11 +36,9 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
     ];
     let mut group = criterion.benchmark_group(format!("hooks/{}", subject.name));
     for (case, hooks, capture) in cases {
-        group.bench_function(case, |bencher| {
-            bencher.iter(|| {
-                let run = model.run(&batch).hooks(hooks).capture(capture.iter().copied());
-                black_box(run.unembed(Positions::last()).execute()).map(|output| output.logits)
-            });
+        subject.time(&mut group, case, || {
+            let run = model.run(&batch).hooks(hooks).capture(capture.iter().copied());
+            run.unembed(Positions::last()).execute()
         });
     }
     group.finish();

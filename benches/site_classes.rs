@@ -3,8 +3,6 @@
 #[path = "shared/subjects.rs"]
 mod subjects;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use hooked_gpt2::hook::{At, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
@@ -33,11 +31,8 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
         if let Some(site) = site {
             hooks.scale(At::site(site), 0.6)?;
         }
-        group.bench_function(case, |bencher| {
-            bencher.iter(|| {
-                let run = model.run(&batch).hooks(&hooks).unembed(Positions::last());
-                black_box(run.execute()).map(|output| output.logits)
-            });
+        subject.time(&mut group, case, || {
+            model.run(&batch).hooks(&hooks).unembed(Positions::last()).execute()
         });
     }
     group.finish();

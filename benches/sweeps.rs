@@ -3,8 +3,6 @@
 #[path = "shared/subjects.rs"]
 mod subjects;
 
-use std::hint::black_box;
-
 use criterion::{Criterion, criterion_group, criterion_main};
 use hooked_gpt2::hook::{At, Site};
 use hooked_gpt2::sweep::{Loss, Replacement, Sweep, Variants};
@@ -28,20 +26,15 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
     let mut group = criterion.benchmark_group(format!("{name} sweeps"));
     group.sample_size(10);
     for (case, variants) in &cases {
-        group.bench_function(format!("{case}, planned"), |bencher| {
-            bencher.iter(|| {
-                black_box(Sweep::new(model, batch).plan(variants)).map(|plan| plan.n_passes())
-            });
+        subject.time(&mut group, format!("{case}, planned"), || {
+            Sweep::new(model, batch).plan(variants).map(|plan| plan.n_passes())
         });
         let plan = Sweep::new(model, batch).plan(variants)?;
-        group.bench_function(format!("{case}, run"), |bencher| {
-            bencher.iter(|| black_box(plan.measure(&[&Loss::of(0)])));
-        });
+        subject.time(&mut group, format!("{case}, run"), || plan.measure(&[&Loss::of(0)]));
     }
     let plan = Sweep::new(model, batch).plan(&cases[0].1)?;
-    group.bench_function("layers scaled, one run each", |bencher| {
-        bencher.iter(|| black_box(plan.measure_isolated(&[&Loss::of(0)])));
-    });
+    subject
+        .time(&mut group, "layers scaled, one run each", || plan.measure_isolated(&[&Loss::of(0)]));
     group.finish();
     Ok(())
 }
