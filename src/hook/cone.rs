@@ -41,6 +41,30 @@ impl Cone {
     }
 }
 
+/// The first position of a sequence, which is all of `group`, that hooks of `registry` may mix with others
+/// from `stage` on.
+///
+/// # Errors
+/// Those of [`Cone::of`].
+pub(crate) fn first_mixed(
+    registry: &dyn HookRegistry,
+    config: &Config,
+    group: &SegmentGroup,
+    stage: usize,
+) -> Result<Option<usize>> {
+    let mut first = None;
+    for layer in (0..config.n_layers).map(Some).chain([None]) {
+        for hook in hooks_in(registry, layer) {
+            let is_passed = stage_of(hook.site(), config.n_layers) >= stage;
+            if is_passed && hook.edit().may_mix_positions() {
+                let mixed = first_position(hook, config, group)?;
+                first = first.into_iter().chain(mixed).min();
+            }
+        }
+    }
+    Ok(first)
+}
+
 fn first_position(hook: &Hook, config: &Config, group: &SegmentGroup) -> Result<Option<usize>> {
     let chosen = hook.selected().within(config, group)?;
     Ok(chosen.and_then(|chosen| chosen.part(hook.site()).positions.first().copied()))

@@ -30,6 +30,12 @@ pub trait Edit: Any + fmt::Debug + Send {
         false
     }
 
+    /// Whether it may mix positions, for all that is known: of a closure nobody knows. A sweep gives such an
+    /// edit of its bases all positions that it selects, in every variant.
+    fn may_mix_positions(&self) -> bool {
+        self.mixes_positions()
+    }
+
     /// Whether the replacement does not depend on what was there.
     fn overwrites(&self) -> bool {
         false

@@ -23,7 +23,7 @@ pub use activations::Activations;
 pub use at::At;
 pub(crate) use capture::Spec;
 pub use capture::{Capture, Key, Norm, TopK, What, Whole};
-pub(crate) use cone::{Cone, stage_of};
+pub(crate) use cone::{Cone, first_mixed, stage_of};
 pub use dispatch::Work;
 pub(crate) use dispatch::{Dispatcher, Intent};
 pub use edit::{Edit, Hook, Part, TensorForm};

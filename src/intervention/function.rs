@@ -27,6 +27,10 @@ impl<F> fmt::Debug for Function<F> {
 }
 
 impl<F: Fn(&Tensor, &Part<'_>) -> Result<Tensor> + Send + 'static> Edit for Function<F> {
+    fn may_mix_positions(&self) -> bool {
+        true
+    }
+
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
         // The closure gets a copy: should it write into its argument, nothing else changes.
         (self.function)(&selected.f_alias_copy()?, part)

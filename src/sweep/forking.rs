@@ -2,7 +2,7 @@
 
 use super::{Sweep, Variants};
 use crate::error::Result;
-use crate::hook::{Cone, HookRegistry, Site, hooks_in, stage_of};
+use crate::hook::{Cone, HookRegistry, Site, first_mixed, hooks_in, stage_of};
 use crate::model::Joining;
 use crate::segment::{Segment, SegmentGroup, Segments};
 
@@ -41,9 +41,11 @@ impl<'p> Forking<'p> {
             let sequence = number % self.wholes.len();
             let whole = &self.wholes[sequence];
             let Cone { stage, start } = Cone::of(&**registry, config, whole)?;
-            // What is read must be carried, changed or not.
+            // What is read must be carried, changed or not, and so must what a hook of the base mixes.
             let by_itself = |site| stage_of(site, config.n_layers) >= stage;
-            let start = start.min(self.first_read(sequence, by_itself)?);
+            let read = self.first_read(sequence, by_itself)?;
+            let mixed = first_mixed(self.sweep.base_hooks, config, whole, stage)?;
+            let start = mixed.into_iter().fold(start.min(read), usize::min);
             let span = start..whole.span.end;
             let base = whole.segments[0].clone();
             let segment = Segment { sequence, span, base: Some(sequence), ..base };

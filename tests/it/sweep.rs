@@ -137,7 +137,7 @@ proptest! {
             prop::collection::vec((0_usize..16, 0_usize..3, 0_usize..3, -2.0_f64..2.0), 0..4),
             1..10,
         ),
-        noisy_base in any::<bool>(),
+        base in 0_usize..5,
         score_last in any::<bool>(),
         budget in 0_usize..3,
         single_precision in any::<bool>(),
@@ -153,12 +153,17 @@ proptest! {
         };
         let batch = Batch::new(lengths.iter().enumerate().map(tokens)).unwrap();
         let mut base_hooks = Interventions::new();
-        if noisy_base {
-            base_hooks.noise(
-                At::embed().positions(Positions::range(0..2)),
-                Noise::gaussian(0.5, 1).unwrap(),
-            );
-        }
+        let (first, later) = (Positions::range(0..2), Positions::starting_at(1));
+        match base {
+            0 => &mut base_hooks,
+            1 => base_hooks
+                .noise(At::embed().positions(first), Noise::gaussian(0.5, 1).unwrap()),
+            2 => base_hooks.shuffle(At::attn_out(1).positions(later), Shuffle::positions(3)),
+            3 => base_hooks.edit("average", At::mlp_out(2).positions(later), |x, _| {
+                Ok(x.f_mean_dim(1, true, x.kind())?.f_expand_as(x)?.f_contiguous()?)
+            }),
+            _ => base_hooks.scale(At::ln_final_normalized(), 1.5).unwrap(),
+        };
         let variants = Variants::over([Axis::counting("variant", kinds.len())], |index, sequence| {
             let mut hooks = Interventions::new();
             for &(kind, layer, position, amount) in &kinds[index[0]] {
@@ -283,6 +288,41 @@ fn the_last_block_computes_what_is_read_of_it() {
     scaled.scale(At::ln_final_normalized(), 2.0).unwrap();
     let plan = Sweep::new(&model, &batch).base_hooks(&scaled).plan(&variants).unwrap();
     assert_equals_isolated(&plan, tolerance::F64);
+}
+
+#[test]
+fn hooks_of_a_base_that_mix_positions_see_all_that_they_select() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single(PROMPT).unwrap();
+    let rows = |base_hooks: &Interventions, layer: usize| {
+        let variants = Variants::over(
+            [],
+            |_, _| {
+                let mut hooks = Interventions::new();
+                hooks.zero(At::resid_pre(layer).positions(Positions::at(4)));
+                Ok(hooks)
+            },
+            &batch,
+        );
+        let variants = variants.unwrap();
+        let plan = Sweep::new(&model, &batch).base_hooks(base_hooks).plan(&variants).unwrap();
+        assert_equals_isolated(&plan, tolerance::F64);
+        plan.block_rows() - 3 * PROMPT.len()
+    };
+    let from = |position| Positions::range(position..5);
+    let mut shuffled = Interventions::new();
+    shuffled.shuffle(At::attn_out(1).positions(from(2)), Shuffle::positions(3));
+    assert_eq!(rows(&shuffled, 0), 3 * 3);
+    assert_eq!(rows(&shuffled, 1), 2 * 3);
+    assert_eq!(rows(&shuffled, 2), 1);
+    let mut averaged = Interventions::new();
+    averaged.edit("average", At::mlp_out(2).positions(from(1)), |x, _| {
+        Ok(x.f_mean_dim(1, true, x.kind())?.f_expand_as(x)?.f_contiguous()?)
+    });
+    assert_eq!(rows(&averaged, 2), 4);
+    let mut noisy = Interventions::new();
+    noisy.noise(At::attn_out(1).positions(from(2)), Noise::gaussian(0.5, 1).unwrap());
+    assert_eq!(rows(&noisy, 0), 3);
 }
 
 #[test]
