@@ -225,9 +225,17 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// Closes the books.
+    ///
+    /// # Errors
+    /// [`Error::HookNeverFired`].
     pub fn finish(self) -> Result<(Ledger, Activations, Work)> {
         self.ledger.check()?;
-        Ok((self.ledger, self.activations, self.work))
+        Ok(self.close())
+    }
+
+    /// Closes the books, whether hooks fired or not.
+    pub fn close(self) -> (Ledger, Activations, Work) {
+        (self.ledger, self.activations, self.work)
     }
 
     /// The gradients of `scalar` with respect to the captured sites; zero where it does not depend on

@@ -26,6 +26,7 @@ pub struct Run<'a> {
     until: Option<Site>,
     unembed: Option<Positions>,
     check_finite: bool,
+    hooks_may_idle: bool,
 }
 
 /// What a run gives back.
@@ -82,6 +83,7 @@ impl<'a> Run<'a> {
             until: None,
             unembed: Some(Positions::all()),
             check_finite: false,
+            hooks_may_idle: false,
         }
     }
 
@@ -107,6 +109,13 @@ impl<'a> Run<'a> {
     /// Keeps what these specifications say.
     pub(crate) fn capture_all(mut self, specs: &[Spec]) -> Self {
         self.captures.extend_from_slice(specs);
+        self
+    }
+
+    /// Lets hooks be that never fire: where a sequence by itself skips the block of a hook that others of its
+    /// kind have.
+    pub(crate) fn hooks_may_idle(mut self) -> Self {
+        self.hooks_may_idle = true;
         self
     }
 
@@ -159,7 +168,8 @@ impl<'a> Run<'a> {
     pub fn execute(self) -> Result<RunOutput> {
         let (segments, scored, mut dispatcher) = self.prepare()?;
         let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;
-        let (ledger, activations, work) = dispatcher.finish()?;
+        let closed = if self.hooks_may_idle { dispatcher.close() } else { dispatcher.finish()? };
+        let (ledger, activations, work) = closed;
         Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger, work })
     }
 

@@ -42,7 +42,8 @@ impl Plan<'_> {
 
     fn plain(&self, each: &[&dyn HookRegistry], captures: &[Spec]) -> Result<RunOutput> {
         let run = self.sweep.model.run(self.sweep.batch).hooks(self.sweep.base_hooks);
-        let run = run.hooks_for_each(each).capture_all(captures);
+        // A variant may skip a block where its base has a hook.
+        let run = run.hooks_for_each(each).capture_all(captures).hooks_may_idle();
         run.unembed(self.sweep.score.clone()).execute()
     }
 
