@@ -14,6 +14,7 @@ mod report;
 mod roundings;
 mod sites;
 mod subject;
+mod sweeps;
 mod tally;
 
 use tch::Device;
@@ -54,8 +55,8 @@ pub fn check(
 ) -> Result<ConformanceReport> {
     let subject = Subject::new(checkpoint, precision, device)?;
     let n_layers = subject.model.config().n_layers;
-    // Before the blocks, each block, batches, generation, another device.
-    let parts = 1 + n_layers + 3;
+    // Before the blocks, each block, batches, sweeps, generation, another device.
+    let parts = 1 + n_layers + 4;
     let mut done = 0;
     let mut step = || {
         progress(done, parts);
@@ -74,6 +75,8 @@ pub fn check(
     identities.extend(blocks.finish());
     step();
     identities.extend(batches::check(&subject)?);
+    step();
+    identities.push(sweeps::check(&subject)?);
     step();
     identities.extend(continuation::check(&subject)?);
     step();

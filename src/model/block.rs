@@ -35,11 +35,11 @@ impl Block {
         let resid_post = if segments.rows == 0 {
             resid_pre
         } else if segments.rows == pass.segments.rows {
-            self.compute(&resid_pre, pass)?
+            self.compute(resid_pre, pass)?
         } else {
             let rows = Tensor::f_from_slice(&rows)?.f_to_device(resid_pre.device())?;
             let computed = resid_pre.f_index_select(0, &rows)?;
-            let computed = self.compute(&computed, &mut pass.over(&segments))?;
+            let computed = self.compute(computed, &mut pass.over(&segments))?;
             resid_pre.f_index_copy(0, &rows, &computed)?
         };
         // What first differs at resid_post need not go through the block by itself.
@@ -47,13 +47,15 @@ impl Block {
         pass.visit(Site::resid_post(layer), resid_post)
     }
 
-    fn compute(&self, resid_pre: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    fn compute(&self, resid_pre: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
         let layer = self.layer;
         let entered = pass.segments;
-        let attn_out = self.attention.forward(resid_pre, pass)?;
-        let resid_pre = pass.carried(entered, resid_pre.shallow_clone())?;
+        let attn_out = self.attention.forward(&resid_pre, pass)?;
+        let resid_pre = pass.carried(entered, resid_pre)?;
         let attn_out = pass.visit(Site::attn_out(layer), attn_out)?;
-        let resid_mid = pass.visit(Site::resid_mid(layer), resid_pre.f_add(&attn_out)?)?;
+        let resid_mid = resid_pre.f_add(&attn_out)?;
+        drop((resid_pre, attn_out));
+        let resid_mid = pass.visit(Site::resid_mid(layer), resid_mid)?;
         let mlp_out = self.mlp.forward(&resid_mid, pass)?;
         let mlp_out = pass.visit(Site::mlp_out(layer), mlp_out)?;
         Ok(resid_mid.f_add(&mlp_out)?)

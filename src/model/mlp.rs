@@ -44,7 +44,11 @@ impl Mlp {
         let x = self.norm.forward_hooked(&input, sites, pass)?;
         pass.hooks.work().mlp_rows += pass.segments.rows;
         let pre = pass.visit(Site::mlp_pre(layer), self.input.forward(&x)?)?;
-        let post = pass.visit(Site::mlp_post(layer), activate(self.activation, &pre)?)?;
+        // The memory of a block peaks here.
+        drop(x);
+        let post = activate(self.activation, &pre)?;
+        drop(pre);
+        let post = pass.visit(Site::mlp_post(layer), post)?;
         Ok(self.output.forward(&post)?)
     }
 }

@@ -10,7 +10,7 @@ use crate::model::Layouts;
 use crate::segment::Segments;
 
 /// Rows unembedded at a time, so that logits of all variants are never held at once.
-pub(super) const ROWS_UNEMBEDDED_AT_ONCE: usize = 64;
+const ROWS_UNEMBEDDED_AT_ONCE: usize = 64;
 
 /// What is assumed where nobody says how much memory is free, as libtorch does not of a GPU's.
 const FALLBACK_BYTES: usize = 4 << 30;
@@ -24,22 +24,34 @@ pub(super) struct Costs {
     has_squares: bool,
     /// Whether a hook looks at one residual stream per head.
     has_head_residuals: bool,
+    scored_per_segment: usize,
+    /// All positions of the longest sequence, where a hook looks behind the blocks.
+    unembedded_per_segment: usize,
 }
 
 impl Costs {
-    pub fn new(sweep: &Sweep<'_>, registries: &[Box<dyn HookRegistry>]) -> Self {
+    pub fn new(
+        sweep: &Sweep<'_>,
+        registries: &[Box<dyn HookRegistry>],
+        scored_per_segment: usize,
+    ) -> Self {
         let config = sweep.model.config().clone();
-        let layers = || (0..config.n_layers).map(Some);
+        let layers = || (0..config.n_layers).map(Some).chain([None]);
         let own = registries.iter().map(|registry| &**registry);
         let hooks = own.chain([sweep.base_hooks]).flat_map(|registry| {
             layers().flat_map(|layer| hooks_in(registry, layer)).map(|hook| hook.site())
         });
-        let captured = sweep.captures.iter().map(Spec::site);
-        let axes: Vec<Axes> = hooks.chain(captured).map(Site::axes).collect();
+        let sites: Vec<Site> = hooks.chain(sweep.captures.iter().map(Spec::site)).collect();
+        let has = |axes| sites.iter().any(|site| site.axes() == axes);
+        let (has_squares, has_head_residuals) = (has(Axes::Attention), has(Axes::HeadResidual));
+        let longest = sweep.batch.sequences().iter().map(Vec::len).max().unwrap_or(0);
+        let looks_behind = sites.iter().any(|&site| site >= Site::ln_final_scale());
         Self {
             bytes_per_number: sweep.model.precision().kind().elt_size_in_bytes(),
-            has_squares: axes.contains(&Axes::Attention),
-            has_head_residuals: axes.contains(&Axes::HeadResidual),
+            has_squares,
+            has_head_residuals,
+            scored_per_segment,
+            unembedded_per_segment: if looks_behind { longest } else { scored_per_segment },
             captures: sweep.captures.clone(),
             config,
         }
@@ -56,34 +68,39 @@ impl Costs {
         Ok(bytes)
     }
 
-    /// The most that is held at once besides the model: the larger of attention and MLP in the block
-    /// with the most rows, each with its inputs, outputs and one copy of what a hook may edit, or the
-    /// logits of one chunk.
-    pub fn bytes(&self, layouts: &Layouts, scored_per_segment: usize) -> usize {
+    /// The most that is held at once besides the model: attention or MLP in the block with the most rows,
+    /// or the logits of one chunk. Each as it was counted in the code, with copies of what hooks edit: the
+    /// edited rows, and all rows put together again.
+    pub fn bytes(&self, layouts: &Layouts) -> usize {
         let Config { d_model, d_mlp, d_vocab, n_heads, .. } = self.config;
         let blocks = || layouts.blocks.iter();
         let all = blocks().chain([&layouts.embedding, &layouts.end]);
         let rows = all.map(|layout| layout.rows).max().unwrap_or(0);
         let past: usize = blocks().map(past_rows).max().unwrap_or(0);
         let squares: usize = blocks().map(square).max().unwrap_or(0);
-        let streams = 3 * rows * d_model;
-        // Queries, keys and values, their copies with what lies before, and each head's mixture.
-        let mut attention = rows * 6 * d_model + 4 * (past + rows) * d_model;
+        let residual = rows * d_model;
+        // The norm, queries, keys and values twice, a head's mixture; keys and values with what lies before.
+        let mut attention = 9 * residual + 2 * (past + rows) * d_model;
         if self.has_squares {
-            attention += 4 * squares * n_heads;
+            attention += 5 * squares * n_heads;
         }
         if self.has_head_residuals {
-            attention += 6 * rows * n_heads * d_model;
+            attention += 6 * residual * n_heads;
         }
-        let mlp = rows * (3 * d_mlp + d_model);
-        let block = (streams + attention.max(mlp)) * self.bytes_per_number;
-        // Logits as computed, in f64, and those of the bases.
-        let chunk = ROWS_UNEMBEDDED_AT_ONCE.max(scored_per_segment);
+        let mlp = residual + 3 * rows * d_mlp;
+        let block = (residual + attention.max(mlp)) * self.bytes_per_number;
+        // Logits as computed and in f64, and the scored ones of the chunk and of the bases.
+        let chunk = self.segments_at_once() * self.unembedded_per_segment;
         let logits = chunk * d_vocab * (self.bytes_per_number + 2 * size_of::<f64>());
         let segments = layouts.embedding.by_row();
         let n_bases = segments.filter(|(segment, _)| segment.base.is_none()).count();
-        let bases = n_bases * scored_per_segment * d_vocab;
-        block + rows * d_model * self.bytes_per_number + logits + bases * size_of::<f64>()
+        let bases = n_bases * self.scored_per_segment * d_vocab * size_of::<f64>();
+        block.max(residual * self.bytes_per_number + logits + bases)
+    }
+
+    /// Segments that are unembedded together.
+    pub fn segments_at_once(&self) -> usize {
+        (ROWS_UNEMBEDDED_AT_ONCE / self.unembedded_per_segment).max(1)
     }
 
     /// Operations of one block: two for each weight and row, and those of the attention squares. Queries,

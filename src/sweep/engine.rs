@@ -1,9 +1,10 @@
 //! Runs a plan.
 
+use std::ops::Range;
+
 use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
-use super::budget::ROWS_UNEMBEDDED_AT_ONCE;
 use super::captured::Captured;
 use super::metric::Reading;
 use super::plan::{PassPlan, Plan};
@@ -82,18 +83,20 @@ impl Plan<'_> {
             }
         }
 
+        let at_once = self.costs.segments_at_once();
+        let chunks = |ids: Range<usize>| {
+            let end = ids.end;
+            ids.step_by(at_once).map(move |start| start..(start + at_once).min(end))
+        };
         let mut of_bases: Vec<Rows> = vec![Rows::default((0, 0)); n_bases];
-        self.unembed(&residual, 0..n_bases, &mut pass, &mut |segment, rows| {
-            of_bases[segment.sequence] = rows;
-            Ok(())
-        })?;
-        for (sequence, rows) in of_bases.iter().enumerate() {
-            self.show(None, sequence, rows, rows, visit)?;
+        for chunk in chunks(0..n_bases) {
+            self.unembed(&residual, chunk, &mut pass, &mut |segment, rows| {
+                self.show(None, segment.sequence, &rows, &rows, visit)?;
+                of_bases[segment.sequence] = rows;
+                Ok(())
+            })?;
         }
-        let per_chunk = (ROWS_UNEMBEDDED_AT_ONCE / self.scored[0].len()).max(1);
-        let end = n_bases + plan.members.len();
-        for start in (n_bases..end).step_by(per_chunk) {
-            let chunk = start..(start + per_chunk).min(end);
+        for chunk in chunks(n_bases..n_bases + plan.members.len()) {
             self.unembed(&residual, chunk, &mut pass, &mut |segment, rows| {
                 let (number, _) = plan.members[segment.id - n_bases];
                 let base = &of_bases[segment.sequence];
@@ -133,7 +136,7 @@ impl Plan<'_> {
     fn unembed(
         &self,
         residual: &Tensor,
-        ids: std::ops::Range<usize>,
+        ids: Range<usize>,
         pass: &mut Pass<'_, '_>,
         take: &mut dyn FnMut(&Segment, Rows) -> Result<()>,
     ) -> Result<(), Halt> {

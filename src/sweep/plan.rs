@@ -23,7 +23,7 @@ pub struct Plan<'a> {
     pub(super) bases: Vec<Joining>,
     pub(super) passes: Vec<PassPlan>,
     max_bytes: usize,
-    costs: Costs,
+    pub(super) costs: Costs,
 }
 
 /// The variants that go through the model together, with their bases.
@@ -54,7 +54,7 @@ impl<'a> Plan<'a> {
 
         let forking = Forking::new(&sweep, &segments, &scored);
         let (bases, forking) = (forking.bases()?, forking.variants(variants)?);
-        let costs = Costs::new(&sweep, variants.registries());
+        let costs = Costs::new(&sweep, variants.registries(), scored[0].len());
         let max_bytes = sweep.max_bytes.unwrap_or_else(|| budget::default_bytes(model.device()));
         let mut plan =
             Self { sweep, variants, scored, bases, passes: Vec::new(), max_bytes, costs };
@@ -100,10 +100,9 @@ impl<'a> Plan<'a> {
         let joining = members.iter().map(|(_, joining)| joining);
         let joining: Vec<Joining> = self.bases.iter().chain(joining).cloned().collect();
         let layouts = Layouts::new(&joining, self.sweep.model.config().n_layers);
-        let scored_per_segment = self.scored[0].len();
         let before = self.passes.last().map_or(0, |pass| pass.captured_bytes);
         let captured_bytes = before + self.costs.captured_bytes(&layouts)?;
-        let bytes = captured_bytes + self.costs.bytes(&layouts, scored_per_segment);
+        let bytes = captured_bytes + self.costs.bytes(&layouts);
         Ok(PassPlan { members, layouts, bytes, captured_bytes })
     }
 

@@ -6,7 +6,7 @@ use hooked_gpt2::{Checkpoint, Precision};
 
 use crate::support::{conformance_example, copy_of, fixtures, stored_tensors, write_stored};
 
-const IDENTITIES: usize = 15;
+const IDENTITIES: usize = 16;
 
 fn check(checkpoint: &Checkpoint, precision: Precision) -> ConformanceReport {
     conformance::check(checkpoint, precision, Device::Cpu, |_, _| {}).unwrap()
@@ -40,6 +40,7 @@ fn every_site_is_edited_and_every_block_is_skipped_and_resumed() {
     assert_eq!(comparisons("a run that stops"), sites * sequences);
     assert_eq!(comparisons("a run that resumes"), blocks);
     assert_eq!(comparisons("skipping a block"), blocks * sequences);
+    assert_eq!(comparisons("a sweep gives each variant"), blocks * sequences);
     // The first token comes from the prompts, the others from the cache.
     assert_eq!(comparisons("generation with a cache"), 5 + 1 + 3 + 3 * 4);
 }
@@ -53,8 +54,8 @@ fn the_cpu_is_not_compared_with_itself_and_the_report_says_so() {
     });
     let [left_out] = &report.unwrap().left_out[..] else { panic!("one is left out") };
     assert_eq!(left_out.reason, "the device is the CPU");
-    // Before the blocks, three blocks, batches, generation, devices.
-    assert_eq!(told, (0..=7).map(|done| (done, 7)).collect::<Vec<_>>());
+    // Before the blocks, three blocks, batches, sweeps, generation, devices.
+    assert_eq!(told, (0..=8).map(|done| (done, 8)).collect::<Vec<_>>());
 }
 
 /// A copy of the tiny model with a weight set to zero.
@@ -75,7 +76,7 @@ fn a_site_that_the_weights_silence_fails_by_its_name() {
     let [sensitive] = &failed[..] else { panic!("{report}") };
     assert_eq!(sensitive.name, "an edit at any site changes the logits");
     assert_eq!((sensitive.figure, sensitive.worst_at.as_str()), (0.0, "blocks.1.hook_mlp_in"));
-    assert!(report.to_string().ends_with("\n1 of 15 do not hold"), "{report}");
+    assert!(report.to_string().ends_with("\n1 of 16 do not hold"), "{report}");
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn the_example_prints_the_table_and_fails_if_an_identity_does_not_hold() {
     let tiny = fixtures().join("tiny");
     let output = conformance_example(&[], &["--model", tiny.to_str().unwrap()]);
     assert!(output.status.success());
-    assert!(String::from_utf8(output.stdout).unwrap().ends_with("all 15 hold\n"));
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with("all 16 hold\n"));
 
     let copy = without("transformer.h.1.mlp.c_proj.weight");
     let output = conformance_example(&[], &["--model", copy.path().to_str().unwrap(), "--json"]);
