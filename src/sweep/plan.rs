@@ -74,13 +74,17 @@ impl<'a> Plan<'a> {
 
     /// The pass over as many of the variants as the budget holds.
     fn largest_pass(&self, forking: &[(usize, Joining)]) -> Result<PassPlan> {
-        let smallest = self.pass(&forking[..1])?;
         let max_bytes = self.max_bytes;
+        let whole = self.pass(forking)?;
+        if whole.bytes <= max_bytes {
+            return Ok(whole);
+        }
+        let smallest = self.pass(&forking[..1])?;
         if smallest.bytes > max_bytes {
             return Err(Error::BudgetTooSmall { max_bytes, needed: smallest.bytes });
         }
         // Bytes grow with every variant: bisect.
-        let (mut largest, mut too_many) = (smallest, forking.len() + 1);
+        let (mut largest, mut too_many) = (smallest, forking.len());
         while largest.members.len() + 1 < too_many {
             let middle = largest.members.len().midpoint(too_many);
             let pass = self.pass(&forking[..middle])?;
