@@ -10,7 +10,7 @@ pub struct Arguments {
     /// A model of the hub, a directory, or `bundled`
     #[arg(long, value_name = "NAME|DIR|bundled", default_value = "bundled")]
     pub model: Source,
-    /// The number format to compute in: f32 or f64
+    /// The number format to compute in: f32, f64, or bf16, which is faster and less exact
     #[arg(long, default_value_t)]
     pub dtype: Precision,
     /// Where to compute: cpu, cuda, cuda:N or mps

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// How many of the most likely tokens to show
     #[arg(long, default_value_t = EinsteinSweep::default().top_k)]
     pub top_k: usize,
-    /// The number format to compute in: f32 or f64
+    /// The number format to compute in: f32, f64, or bf16, which is faster and less exact
     #[arg(long, default_value_t)]
     pub dtype: Precision,
     /// Where to compute: cpu, cuda, cuda:N or mps

@@ -29,7 +29,7 @@ pub struct Arguments {
     /// What is patched
     #[arg(long, value_enum, default_value_t)]
     pub site: PatchedSite,
-    /// The number format to compute in: f32 or f64
+    /// The number format to compute in: f32, f64, or bf16, which is faster and less exact
     #[arg(long, default_value_t)]
     pub dtype: Precision,
     /// Where to compute: cpu, cuda, cuda:N or mps

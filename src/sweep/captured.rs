@@ -1,8 +1,8 @@
 //! What a sweep captured.
 
-use super::plan::PassPlan;
 use crate::error::{Error, Result};
 use crate::hook::{Activations, Key, stage_of};
+use crate::model::Joining;
 
 /// The activations of all passes, and where each variant is among them.
 #[derive(Debug, Default)]
@@ -26,10 +26,10 @@ impl Captured {
         Self { n_layers, passes: Vec::new(), places: vec![None; n_variants] }
     }
 
-    /// Takes what was captured in a pass of several variants and their bases.
-    pub(super) fn take(&mut self, plan: &PassPlan, activations: Activations) {
+    /// Takes what was captured in a pass of several variants, each with its index, and their bases.
+    pub fn take(&mut self, variants: &[(usize, Joining)], activations: Activations) {
         let pass = self.passes.len();
-        for &(number, ref joining) in &plan.members {
+        for &(number, ref joining) in variants {
             let (segment, stage) = (joining.segment.id, joining.stage);
             self.places[number] = Some(Place { pass, segment, stage });
         }

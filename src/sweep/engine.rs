@@ -38,7 +38,7 @@ impl Plan<'_> {
             match done {
                 Ok((activations, of_pass)) => {
                     work += of_pass;
-                    captured.take(pass, activations);
+                    captured.take(&pass.members, activations);
                 }
                 Err(Halt::Stopped) => break,
                 Err(Halt::Failed(error)) => return Err(self.name_variant(pass, error)),

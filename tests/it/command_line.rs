@@ -46,6 +46,21 @@ fn the_json_is_alone_on_standard_output_and_the_same_as_the_file() {
 }
 
 #[test]
+fn bf16_is_named_and_near() {
+    let out = tempfile::tempdir().unwrap();
+    let loss = |dtype: &str| {
+        let output = run_in(out.path(), &[&BUNDLED[..], &["--json", "--dtype", dtype]].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["clean"]["loss"].as_f64().unwrap()
+    };
+    let difference = (loss("bf16") - loss("f64")).abs();
+    assert!(1e-4 < difference && difference < 0.05, "{difference}");
+    let output = run_in(out.path(), &[&BUNDLED[..], &["--dtype", "bf16"]].concat());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("8192 tokens; bf16 on cpu"), "{stdout}");
+}
+
+#[test]
 fn the_output_directory_holds_data_and_figures_and_nothing_else() {
     let out = tempfile::tempdir().unwrap();
     assert!(run_in(out.path(), &[&BUNDLED[..], &["--layers", "0,2-4"]].concat()).status.success());
