@@ -24,8 +24,9 @@ pub const READING_F32: f64 = 1e-4;
 pub const FUSED_F32: f64 = 2e-5;
 
 /// Logits against Hugging Face with the same products rounded to bfloat16: an input that f32's own roundings
-/// carry over the middle between two such numbers is off by a whole step, 1/256 of itself.
-pub const BF16: f64 = 5e-5;
+/// carry over the middle between two such numbers is off by a whole step, 1/256 of itself. Here none was, and
+/// logits came within 5e-5; on another machine one may be. What is not rounded at all is 7e-3 away.
+pub const BF16: f64 = 2e-3;
 
 /// Logits against Hugging Face, by precision.
 pub fn of_logits(precision: Precision) -> f64 {
