@@ -24,7 +24,6 @@ struct Captured {
 impl Activations {
     pub(super) fn new(mut specs: Vec<Spec>, n_sequences: usize) -> Self {
         specs.sort_by_key(|spec| spec.site);
-        specs.dedup();
         let captures = specs.into_iter().map(|spec| Captured { spec, groups: Vec::new() });
         Self { captures: captures.collect(), n_sequences }
     }

@@ -213,6 +213,16 @@ impl What for Moments {
 }
 
 impl Spec {
+    /// Adds what `keys` name to `specs`, each thing once.
+    pub(crate) fn add(specs: &mut Vec<Self>, keys: impl IntoIterator<Item = impl Key>) {
+        for key in keys {
+            let spec = key.spec();
+            if !specs.contains(&spec) {
+                specs.push(spec);
+            }
+        }
+    }
+
     pub(super) fn whole(site: Site) -> Self {
         let positions = Positions::all();
         Self { site, before_edits: false, positions, reduction: Reduction::Whole }

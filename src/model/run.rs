@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
 
     /// Keeps these activations: bare [sites](Site), or [captures](crate::hook::Capture) that say more.
     pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
-        self.captures.extend(keys.into_iter().map(|key| key.spec()));
+        Spec::add(&mut self.captures, keys);
         self
     }
 
@@ -112,8 +112,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Lets hooks be that never fire: where a sequence by itself skips the block of a hook that others of its
-    /// kind have.
+    /// Lets hooks be that never fire: those in a block that the only sequence skips.
     pub(crate) fn hooks_may_idle(mut self) -> Self {
         self.hooks_may_idle = true;
         self

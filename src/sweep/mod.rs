@@ -94,7 +94,7 @@ impl<'a> Sweep<'a> {
     ///
     /// A variant carries all positions that are captured: captures at the last position cost least.
     pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
-        self.captures.extend(keys.into_iter().map(|key| key.spec()));
+        Spec::add(&mut self.captures, keys);
         self
     }
 

@@ -96,7 +96,7 @@ fn an_edit_at_any_site_and_position_gives_what_its_own_run_gives() {
 }
 
 /// One of the ways to intervene on a sequence of `len` tokens.
-pub fn intervene(
+fn intervene(
     hooks: &mut Interventions,
     kind: usize,
     layer: usize,
@@ -127,6 +127,26 @@ pub fn intervene(
     Ok(())
 }
 
+/// Sequences of these lengths, no two alike.
+pub fn batch_of(lengths: &[usize]) -> Batch {
+    let tokens = |(sequence, len): (usize, &usize)| -> Vec<u32> {
+        (0..*len as u32).map(|place| (place * 17 + sequence as u32 * 5) % 101).collect()
+    };
+    Batch::new(lengths.iter().enumerate().map(tokens)).unwrap()
+}
+
+/// Variants by the kinds, layers, positions and amounts of their edits.
+pub fn variants_of(edits: &[Vec<(usize, usize, usize, f64)>], batch: &Batch) -> Variants {
+    let hooks = |index: &[usize], sequence: usize| {
+        let mut hooks = Interventions::new();
+        for &(kind, layer, position, amount) in &edits[index[0]] {
+            intervene(&mut hooks, kind + sequence, layer, position, amount)?;
+        }
+        Ok(hooks)
+    };
+    Variants::over([Axis::counting("variant", edits.len())], hooks, batch).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -148,10 +168,7 @@ proptest! {
             (Precision::F64, tolerance::F64)
         };
         let model = tiny(precision);
-        let tokens = |(sequence, len): (usize, &usize)| -> Vec<u32> {
-            (0..*len as u32).map(|place| (place * 17 + sequence as u32 * 5) % 101).collect()
-        };
-        let batch = Batch::new(lengths.iter().enumerate().map(tokens)).unwrap();
+        let batch = batch_of(&lengths);
         let mut base_hooks = Interventions::new();
         let (first, later) = (Positions::range(0..2), Positions::starting_at(1));
         match base {
@@ -164,13 +181,7 @@ proptest! {
             }),
             _ => base_hooks.scale(At::ln_final_normalized(), 1.5).unwrap(),
         };
-        let variants = Variants::over([Axis::counting("variant", kinds.len())], |index, sequence| {
-            let mut hooks = Interventions::new();
-            for &(kind, layer, position, amount) in &kinds[index[0]] {
-                intervene(&mut hooks, kind + sequence, layer, position, amount)?;
-            }
-            Ok(hooks)
-        }, &batch).unwrap();
+        let variants = variants_of(&kinds, &batch);
         let score = if score_last { Positions::last() } else { Positions::range(1..3) };
         let sweep = || Sweep::new(&model, &batch).base_hooks(&base_hooks).score(score.clone());
         // What is refused, such as a hook in a block that the same variant skips, is not a plan.

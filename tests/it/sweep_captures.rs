@@ -8,7 +8,7 @@ use hooked_gpt2::{Batch, Error, Precision, Result};
 use proptest::prelude::*;
 
 use crate::support::{reason, tiny};
-use crate::sweep::intervene;
+use crate::sweep::{batch_of, variants_of};
 
 /// The tensors that are found under one of the keys of a test.
 type Look<'k> = Box<dyn Fn(&Results, Option<&[usize]>, usize) -> Result<Vec<Tensor>> + 'k>;
@@ -78,17 +78,8 @@ proptest! {
         splits in any::<bool>(),
     ) {
         let model = tiny(Precision::F64);
-        let tokens = |(sequence, len): (usize, &usize)| -> Vec<u32> {
-            (0..*len as u32).map(|place| (place * 17 + sequence as u32 * 5) % 101).collect()
-        };
-        let batch = Batch::new(lengths.iter().enumerate().map(tokens)).unwrap();
-        let variants = Variants::over([Axis::counting("variant", kinds.len())], |index, sequence| {
-            let mut hooks = Interventions::new();
-            for &(kind, layer, position, amount) in &kinds[index[0]] {
-                intervene(&mut hooks, kind + sequence, layer, position, amount)?;
-            }
-            Ok(hooks)
-        }, &batch).unwrap();
+        let batch = batch_of(&lengths);
+        let variants = variants_of(&kinds, &batch);
 
         let all: Vec<Site> = Site::all(3).collect();
         let captures: Vec<(Capture, usize)> = sites.iter().zip(&ways).map(|(&site, &(way, before))| {
@@ -223,6 +214,14 @@ fn captures_count_towards_the_budget() {
     let norms = Capture::new(site).norm();
     let norms = Sweep::new(&model, &batch).capture([&norms]).plan(&variants).unwrap();
     assert_eq!(whole.peak_bytes() - norms.peak_bytes(), kept - kept / 24);
+    // What is asked for again is kept once.
+    let last = Capture::new(site).positions(Positions::last()).norm();
+    let sweep = Sweep::new(&model, &batch).capture([site]).capture([&last]);
+    let (once, again) = (sweep.plan(&variants).unwrap(), {
+        let sweep = Sweep::new(&model, &batch).capture([site]).capture([&last]).capture([site]);
+        sweep.plan(&variants).unwrap()
+    });
+    assert_eq!(once.peak_bytes(), again.peak_bytes());
     let smallest = match plan(kept, &[site]) {
         Err(Error::BudgetTooSmall { max_bytes, needed }) if max_bytes == kept => needed,
         other => panic!("{:?}", other.map(|plan| plan.to_string())),
