@@ -6,7 +6,8 @@ mod subjects;
 use std::collections::HashSet;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use hooked_gpt2::hook::{Activations, Site};
+use hooked_gpt2::Activations;
+use hooked_gpt2::hook::Site;
 use hooked_gpt2::{Batch, Result};
 
 use subjects::Subject;

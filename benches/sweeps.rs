@@ -4,7 +4,7 @@
 mod subjects;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use hooked_gpt2::hook::{At, Site};
+use hooked_gpt2::hook::Site;
 use hooked_gpt2::sweep::{Loss, Replacement, Sweep, Variants};
 use hooked_gpt2::{Batch, Result};
 
@@ -21,7 +21,7 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
         ("layers scaled", Variants::layer_factors(config, &[0.6], batch)?),
         ("blocks skipped", Variants::skipped_blocks(config, batch)?),
         ("heads ablated", Variants::ablated_heads(config, Replacement::Zero, batch)?),
-        ("positions patched", Variants::patched_positions(config, At::resid_pre, other, batch)?),
+        ("positions patched", Variants::patched_positions(config, Site::resid_pre, other, batch)?),
     ];
     let mut group = criterion.benchmark_group(format!("{name} sweeps"));
     group.sample_size(10);

@@ -1,7 +1,7 @@
 //! The tokens of a run: one sequence, or several of any lengths.
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{BatchError, Result};
 
 /// One or more sequences of token ids. They may differ in length: nothing is padded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,14 +14,14 @@ impl Batch {
     /// A batch of `sequences`.
     ///
     /// # Errors
-    /// [`Error::EmptyBatch`] and [`Error::EmptySequence`].
+    /// [`BatchError::EmptyBatch`] and [`BatchError::EmptySequence`].
     pub fn new(sequences: impl IntoIterator<Item = impl Into<Vec<u32>>>) -> Result<Self> {
         let sequences: Vec<Vec<u32>> = sequences.into_iter().map(Into::into).collect();
         if sequences.is_empty() {
-            return Err(Error::EmptyBatch);
+            return Err(BatchError::EmptyBatch.into());
         }
         if let Some(sequence) = sequences.iter().position(Vec::is_empty) {
-            return Err(Error::EmptySequence { sequence });
+            return Err(BatchError::EmptySequence { sequence }.into());
         }
         let examples = (0..sequences.len() as u64).collect();
         Ok(Self { sequences, examples })
@@ -30,7 +30,7 @@ impl Batch {
     /// A batch of one sequence.
     ///
     /// # Errors
-    /// [`Error::EmptySequence`].
+    /// [`BatchError::EmptySequence`].
     pub fn single(tokens: impl Into<Vec<u32>>) -> Result<Self> {
         Self::new([tokens])
     }
@@ -47,13 +47,14 @@ impl Batch {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ExampleCount`] unless there is one number for each sequence.
+    /// [`BatchError::ExampleCount`] unless there is one number for each sequence.
     pub fn with_examples(mut self, examples: impl IntoIterator<Item = u64>) -> Result<Self> {
         self.examples = examples.into_iter().collect();
         if self.examples.len() == self.sequences.len() {
             return Ok(self);
         }
-        Err(Error::ExampleCount { given: self.examples.len(), needed: self.sequences.len() })
+        Err(BatchError::ExampleCount { given: self.examples.len(), needed: self.sequences.len() }
+            .into())
     }
 
     /// The examples' numbers, one for each sequence.
@@ -69,15 +70,15 @@ impl Batch {
     /// Checks that every sequence fits the model.
     ///
     /// # Errors
-    /// [`Error::SequenceTooLong`] and [`Error::TokenOutOfRange`].
+    /// [`BatchError::SequenceTooLong`] and [`BatchError::TokenOutOfRange`].
     pub(crate) fn check(&self, config: &Config) -> Result<()> {
         for (sequence, tokens) in self.sequences.iter().enumerate() {
             if tokens.len() > config.n_ctx {
                 let (given, n_ctx) = (tokens.len(), config.n_ctx);
-                return Err(Error::SequenceTooLong { sequence, given, n_ctx });
+                return Err(BatchError::SequenceTooLong { sequence, given, n_ctx }.into());
             }
             if let Some(&given) = tokens.iter().find(|&&token| token as usize >= config.d_vocab) {
-                return Err(Error::TokenOutOfRange { given, d_vocab: config.d_vocab });
+                return Err(BatchError::TokenOutOfRange { given, d_vocab: config.d_vocab }.into());
             }
         }
         Ok(())

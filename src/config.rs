@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, FileError, Result, SelectionError};
+use crate::site::{Axes, Site};
 
 /// The activation function of the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,13 +116,13 @@ impl Config {
     /// the formula, so it is accepted; dropout rates do not matter outside training.
     ///
     /// # Errors
-    /// [`Error::Json`] for malformed text, [`Error::Config`] for another architecture or for any
+    /// [`FileError::Json`] for malformed text, [`CheckpointError::Config`] for another architecture or for any
     /// field whose value would change the mathematics in a way that is not computed here.
     pub fn from_json(text: &[u8], path: &Path) -> Result<Self> {
         let raw: HuggingFaceConfig = serde_json::from_slice(text)
-            .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+            .map_err(|source| Error::File(FileError::Json { path: path.to_owned(), source }))?;
         let refuse = |field, given: String, allowed: String| {
-            Err(Error::Config { path: path.to_owned(), field, given, allowed })
+            Err(CheckpointError::Config { path: path.to_owned(), field, given, allowed }.into())
         };
 
         match raw.model_type.as_deref() {
@@ -195,15 +196,32 @@ impl Config {
         scale
     }
 
+    /// The length of the last axis of a site's tensor; of attention, whose keys are as many as the
+    /// positions, 1.
+    pub(crate) fn width(&self, axes: Axes) -> usize {
+        match axes {
+            Axes::Residual | Axes::HeadResidual => self.d_model,
+            Axes::HeadVector => self.d_head,
+            Axes::Neurons => self.d_mlp,
+            Axes::Vocabulary => self.d_vocab,
+            Axes::PerPosition | Axes::Attention => 1,
+        }
+    }
+
+    /// Checks that the model has `site`.
+    pub(crate) fn check_site(&self, site: Site) -> Result<()> {
+        site.layer().map_or(Ok(()), |layer| self.check_layer(layer))
+    }
+
     /// Checks that `layer` is a block of this model.
     ///
     /// # Errors
-    /// [`Error::LayerOutOfRange`].
+    /// [`SelectionError::LayerOutOfRange`].
     pub fn check_layer(&self, layer: usize) -> Result<()> {
         if layer < self.n_layers {
             Ok(())
         } else {
-            Err(Error::LayerOutOfRange { given: layer, n_layers: self.n_layers })
+            Err(SelectionError::LayerOutOfRange { given: layer, n_layers: self.n_layers }.into())
         }
     }
 }

@@ -6,7 +6,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer as Inner};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TokenizerError};
 
 /// A byte-level BPE tokenizer. It adds no special tokens: a prompt is exactly its text.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl Tokenizer {
     /// Reads the content of a `tokenizer.json`; `path` is only named in errors.
     ///
     /// # Errors
-    /// [`Error::TokenizerFile`].
+    /// [`TokenizerError::File`].
     pub fn from_json(content: &[u8], path: &Path) -> Result<Self> {
         let inner = Inner::from_bytes(content).map_err(|reason| unusable(path, &*reason))?;
         Ok(Self { inner })
@@ -27,7 +27,7 @@ impl Tokenizer {
     /// Builds GPT-2's tokenizer from its original `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// [`Error::TokenizerFile`] naming the vocabulary.
+    /// [`TokenizerError::File`] naming the vocabulary.
     pub fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Self> {
         let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy())
             .build()
@@ -44,12 +44,14 @@ impl Tokenizer {
     /// The token ids of `text`; none for the empty text.
     ///
     /// # Errors
-    /// [`Error::Tokenize`].
+    /// [`TokenizerError::Tokenize`].
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|reason| Error::Tokenize {
-            operation: "encode",
-            given: format!("{text:?}"),
-            reason: one_line(&*reason),
+        let encoding = self.inner.encode_fast(text, false).map_err(|reason| {
+            Error::Tokenizer(TokenizerError::Tokenize {
+                operation: "encode",
+                given: format!("{text:?}"),
+                reason: one_line(&*reason),
+            })
         })?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -57,29 +59,32 @@ impl Tokenizer {
     /// The text of `tokens`, special tokens included; bytes that are no UTF-8 become `�`.
     ///
     /// # Errors
-    /// [`Error::Tokenize`].
+    /// [`TokenizerError::Tokenize`].
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
-        self.inner.decode(tokens, false).map_err(|reason| Error::Tokenize {
-            operation: "decode",
-            given: format!("{tokens:?}"),
-            reason: one_line(&*reason),
+        self.inner.decode(tokens, false).map_err(|reason| {
+            Error::Tokenizer(TokenizerError::Tokenize {
+                operation: "decode",
+                given: format!("{tokens:?}"),
+                reason: one_line(&*reason),
+            })
         })
     }
 
     /// The one token that `text` is. A word inside a sentence carries its space: `" curious"`.
     ///
     /// # Errors
-    /// [`Error::NotOneToken`] with the pieces that `text` falls into.
+    /// [`TokenizerError::NotOneToken`] with the pieces that `text` falls into.
     pub fn single_token(&self, text: &str) -> Result<u32> {
         let tokens = self.encode(text)?;
         match tokens[..] {
             [token] => Ok(token),
             _ => {
                 let pieces = tokens.iter().map(|&token| self.decode(&[token]));
-                Err(Error::NotOneToken {
+                Err(TokenizerError::NotOneToken {
                     text: text.to_owned(),
                     pieces: pieces.collect::<Result<_>>()?,
-                })
+                }
+                .into())
             }
         }
     }
@@ -91,7 +96,7 @@ impl Tokenizer {
 }
 
 fn unusable(path: &Path, reason: &dyn std::error::Error) -> Error {
-    Error::TokenizerFile { path: path.to_owned(), reason: one_line(reason) }
+    Error::Tokenizer(TokenizerError::File { path: path.to_owned(), reason: one_line(reason) })
 }
 
 fn one_line(reason: &dyn std::error::Error) -> String {

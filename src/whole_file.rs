@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// Writes a file under another name beside `path` and renames it when it is whole.
 ///
 /// # Errors
-/// [`Error::Write`].
+/// [`FileError::Write`].
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let mut partial = OsString::from(".");
     partial.push(path.file_name().unwrap_or_default());
@@ -16,5 +16,5 @@ pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let partial = path.with_file_name(partial);
     std::fs::write(&partial, content)
         .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|source| Error::Write { path: path.to_owned(), source })
+        .map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
 }

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hooked_gpt2::error::FileError;
 use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
 use hooked_gpt2::report::{self, OutputDir};
 use hooked_gpt2::{Gpt2, device};
@@ -95,9 +96,8 @@ fn introduce(out: &mut impl Write, report: &EinsteinReport, gpt2: &Gpt2) -> io::
 
 fn save(out: &OutputDir, report: &EinsteinReport, json: &[u8]) -> hooked_gpt2::Result<()> {
     let mut csv = Vec::new();
-    report::write_csv(&mut csv, report).map_err(|source| hooked_gpt2::Error::Write {
-        path: out.path().join("sweep.csv"),
-        source,
+    report::write_csv(&mut csv, report).map_err(|source| {
+        hooked_gpt2::Error::File(FileError::Write { path: out.path().join("sweep.csv"), source })
     })?;
     #[cfg(feature = "plot")]
     let figures = report::figure::einstein(report)?;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use hooked_gpt2::Precision;
 use hooked_gpt2::checkpoint::Source;
-use hooked_gpt2::hook::At;
-use hooked_gpt2::hook::at::Residual;
+use hooked_gpt2::hook::Site;
 
 /// Patch the clean run into the corrupted one, at each layer and position, and watch two words.
 #[derive(Debug, Parser)]
@@ -63,13 +62,13 @@ pub enum PatchedSite {
 }
 
 impl PatchedSite {
-    pub fn of_layer(self) -> fn(usize) -> At<Residual> {
+    pub fn of_layer(self) -> fn(usize) -> Site {
         match self {
-            Self::ResidPre => At::resid_pre,
-            Self::ResidMid => At::resid_mid,
-            Self::ResidPost => At::resid_post,
-            Self::AttnOut => At::attn_out,
-            Self::MlpOut => At::mlp_out,
+            Self::ResidPre => Site::resid_pre,
+            Self::ResidMid => Site::resid_mid,
+            Self::ResidPost => Site::resid_post,
+            Self::AttnOut => Site::attn_out,
+            Self::MlpOut => Site::mlp_out,
         }
     }
 }

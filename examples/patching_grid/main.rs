@@ -56,7 +56,7 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let (model, _) = Gpt2::load(&checkpoint, arguments.dtype, device)?;
 
     let site = arguments.site.of_layer();
-    let sites = (0..model.config().n_layers).map(|layer| site(layer).as_site());
+    let sites = (0..model.config().n_layers).map(site);
     let kept = model.run(&clean).capture(sites).execute()?;
     let clean_run = Replacement::Resample(&kept.activations);
     let variants = Variants::patched_positions(model.config(), site, clean_run, &corrupted)?;

@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayView1};
 
 use super::{check_count, check_pair};
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Result};
 
 /// Pearson's correlation coefficient of two vectors.
 ///
@@ -20,9 +20,9 @@ use crate::error::{Error, Result};
 /// - x, y: `[n]`, n ≥ 2
 ///
 /// # Errors
-/// [`LengthMismatch`](Error::LengthMismatch), [`TooFewValues`](Error::TooFewValues),
-/// [`BadValue`](Error::BadValue) unless all values are finite, and
-/// [`ZeroVariance`](Error::ZeroVariance) if all values of a vector are equal.
+/// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch), [`TooFewValues`](crate::error::AnalysisError::TooFewValues),
+/// [`BadValue`](crate::error::AnalysisError::BadValue) unless all values are finite, and
+/// [`ZeroVariance`](crate::error::AnalysisError::ZeroVariance) if all values of a vector are equal.
 ///
 /// ```
 /// # use hooked_gpt2::analysis::correlation::pearson;
@@ -78,7 +78,7 @@ fn unit_deviations(
 ) -> Result<Array1<f64>> {
     // Equal values are compared, not subtracted: their rounded mean may differ from them.
     if values.iter().all(|&value| value == values[0]) {
-        return Err(Error::ZeroVariance { statistic, which });
+        return Err(AnalysisError::ZeroVariance { statistic, which }.into());
     }
     // Scaled first: neither the sum of huge values nor the square of huge deviations overflows.
     let largest = values.fold(0.0_f64, |largest, value| largest.max(value.abs()));

@@ -20,8 +20,8 @@ use crate::error::Result;
 /// - base, logits: `[d_vocab]`
 ///
 /// # Errors
-/// [`LengthMismatch`](crate::Error::LengthMismatch),
-/// [`TooFewValues`](crate::Error::TooFewValues), and [`BadValue`](crate::Error::BadValue) for values
+/// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch),
+/// [`TooFewValues`](crate::error::AnalysisError::TooFewValues), and [`BadValue`](crate::error::AnalysisError::BadValue) for values
 /// that are not finite.
 ///
 /// ```

@@ -18,8 +18,8 @@ use crate::error::Result;
 /// - result: `[d_vocab]`
 ///
 /// # Errors
-/// [`BadValue`](crate::Error::BadValue) unless every logit is finite,
-/// [`TooFewValues`](crate::Error::TooFewValues) for none.
+/// [`BadValue`](crate::error::AnalysisError::BadValue) unless every logit is finite,
+/// [`TooFewValues`](crate::error::AnalysisError::TooFewValues) for none.
 ///
 /// ```
 /// # use hooked_gpt2::analysis::loss::log_softmax;
@@ -42,7 +42,7 @@ pub fn log_softmax(logits: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
 /// - logits: `[d_vocab]`
 ///
 /// # Errors
-/// [`TokenOutOfRange`](crate::Error::TokenOutOfRange), and those of [`log_softmax`].
+/// [`TokenOutOfRange`](crate::error::BatchError::TokenOutOfRange), and those of [`log_softmax`].
 ///
 /// ```
 /// # use hooked_gpt2::analysis::loss::negative_log_likelihood;

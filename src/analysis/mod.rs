@@ -12,7 +12,7 @@ pub mod spread;
 
 use ndarray::ArrayView1;
 
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, BatchError, Result};
 
 /// Refuses an empty vector and the first value that `allowed` refuses.
 fn check_values(
@@ -22,13 +22,17 @@ fn check_values(
 ) -> Result<()> {
     check_count(statistic, values.len(), 1)?;
     match values.iter().enumerate().find(|&(_, &value)| !allowed(value)) {
-        Some((index, &given)) => Err(Error::BadValue { statistic, index, given }),
+        Some((index, &given)) => Err(AnalysisError::BadValue { statistic, index, given }.into()),
         None => Ok(()),
     }
 }
 
 fn check_count(statistic: &'static str, given: usize, needed: usize) -> Result<()> {
-    if given < needed { Err(Error::TooFewValues { statistic, needed, given }) } else { Ok(()) }
+    if given < needed {
+        Err(AnalysisError::TooFewValues { statistic, needed, given }.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses vectors of different lengths, and ones that are not finite throughout.
@@ -38,7 +42,12 @@ fn check_pair(
     second: ArrayView1<'_, f64>,
 ) -> Result<()> {
     if first.len() != second.len() {
-        return Err(Error::LengthMismatch { statistic, left: first.len(), right: second.len() });
+        return Err(AnalysisError::LengthMismatch {
+            statistic,
+            left: first.len(),
+            right: second.len(),
+        }
+        .into());
     }
     check_values(statistic, first, f64::is_finite)?;
     check_values(statistic, second, f64::is_finite)
@@ -49,6 +58,6 @@ fn check_token(token: usize, d_vocab: usize) -> Result<()> {
         Ok(())
     } else {
         let given = u32::try_from(token).unwrap_or(u32::MAX);
-        Err(Error::TokenOutOfRange { given, d_vocab })
+        Err(BatchError::TokenOutOfRange { given, d_vocab }.into())
     }
 }

@@ -6,7 +6,7 @@ use ndarray::ArrayView1;
 
 use super::loss::log_softmax;
 use super::{check_token, check_values};
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Result};
 
 /// The 0-based rank of `token`: 0 for the most likely one.
 ///
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// - logits: `[d_vocab]`
 ///
 /// # Errors
-/// [`TokenOutOfRange`](Error::TokenOutOfRange), and [`BadValue`](Error::BadValue) for NaN.
+/// [`TokenOutOfRange`](crate::error::BatchError::TokenOutOfRange), and [`BadValue`](crate::error::AnalysisError::BadValue) for NaN.
 ///
 /// ```
 /// # use hooked_gpt2::analysis::rank::rank_of;
@@ -51,7 +51,7 @@ pub struct RankedToken {
 /// - logits: `[d_vocab]`
 ///
 /// # Errors
-/// [`TopKOutOfRange`](Error::TopKOutOfRange) unless `k` is 1 to `d_vocab`, and those of
+/// [`TopKOutOfRange`](crate::error::AnalysisError::TopKOutOfRange) unless `k` is 1 to `d_vocab`, and those of
 /// [`log_softmax`].
 ///
 /// ```
@@ -62,7 +62,7 @@ pub struct RankedToken {
 /// ```
 pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> {
     if k == 0 || k > logits.len() {
-        return Err(Error::TopKOutOfRange { given: k, allowed: logits.len() });
+        return Err(AnalysisError::TopKOutOfRange { given: k, allowed: logits.len() }.into());
     }
     let log_probs = log_softmax(logits)?;
     let likelier = |a: &u32, b: &u32| -> Ordering {

@@ -3,7 +3,7 @@
 use ndarray::ArrayView1;
 
 use super::check_pair;
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Result};
 
 /// The mean of `scaled - clean`: the part of a change that softmax does not see.
 ///
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 /// - clean, scaled: `[d_vocab]`
 ///
 /// # Errors
-/// [`LengthMismatch`](Error::LengthMismatch), [`TooFewValues`](Error::TooFewValues) for none, and
-/// [`BadValue`](Error::BadValue) unless all values are finite.
+/// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch), [`TooFewValues`](crate::error::AnalysisError::TooFewValues) for none, and
+/// [`BadValue`](crate::error::AnalysisError::BadValue) unless all values are finite.
 ///
 /// ```
 /// # use hooked_gpt2::analysis::spread::mean_shift;
@@ -34,7 +34,7 @@ pub fn mean_shift(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Re
 /// - clean, scaled: `[d_vocab]`
 ///
 /// # Errors
-/// Those of [`mean_shift`], and [`ZeroVariance`](Error::ZeroVariance) if all clean values are equal.
+/// Those of [`mean_shift`], and [`ZeroVariance`](crate::error::AnalysisError::ZeroVariance) if all clean values are equal.
 ///
 /// ```
 /// # use hooked_gpt2::analysis::spread::std_ratio;
@@ -45,7 +45,7 @@ pub fn mean_shift(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Re
 pub fn std_ratio(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Result<f64> {
     check_pair("std_ratio", clean, scaled)?;
     if clean.iter().all(|&value| value == clean[0]) {
-        return Err(Error::ZeroVariance { statistic: "std_ratio", which: "first" });
+        return Err(AnalysisError::ZeroVariance { statistic: "std_ratio", which: "first" }.into());
     }
     let ((clean_unit, clean_std), (scaled_unit, scaled_std)) =
         (std_in_units(clean), std_in_units(scaled));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, FileError, Result};
 use crate::tokenizer::Tokenizer;
 
 pub(super) const CONFIG: &str = "config.json";
@@ -68,19 +68,22 @@ pub(super) fn shards(content: &[u8], path: &Path) -> Result<BTreeSet<String>> {
         weight_map: BTreeMap<String, String>,
     }
     let index: Index = serde_json::from_slice(content)
-        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+        .map_err(|source| Error::File(FileError::Json { path: path.to_owned(), source }))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     // The index may come from anybody: it must not lead out of the model's directory.
     match shards.iter().find(|shard| Path::new(shard).file_name() != Some(OsStr::new(shard))) {
-        Some(shard) => Err(Error::ShardName { path: path.to_owned(), given: shard.clone() }),
+        Some(shard) => {
+            Err(CheckpointError::ShardName { path: path.to_owned(), given: shard.clone() }.into())
+        }
         None => Ok(shards),
     }
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    std::fs::read(path)
+        .map_err(|source| Error::File(FileError::Read { path: path.to_owned(), source }))
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf> {
-    if path.exists() { Ok(path) } else { Err(Error::NotFound { path }) }
+    if path.exists() { Ok(path) } else { Err(FileError::NotFound { path }.into()) }
 }

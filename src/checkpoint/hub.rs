@@ -9,7 +9,7 @@ use hf_hub::{Cache, Repo, RepoType};
 
 use super::directory::{self, CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS, WEIGHTS_INDEX};
 use super::source::{Download, DownloadProgress};
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, FileError, Result};
 
 /// The directory of the cache that holds all files of `model`, downloaded where needed.
 pub(super) fn snapshot(model: &str, download: Download<'_>) -> Result<PathBuf> {
@@ -19,8 +19,14 @@ pub(super) fn snapshot(model: &str, download: Download<'_>) -> Result<PathBuf> {
             return Ok(snapshot);
         }
     }
-    let not_cached =
-        |why| Err(Error::NotCached { model: model.to_owned(), cache: cache.path().clone(), why });
+    let not_cached = |why| {
+        Err(CheckpointError::NotCached {
+            model: model.to_owned(),
+            cache: cache.path().clone(),
+            why,
+        }
+        .into())
+    };
     let mut ignore = |_: DownloadProgress<'_>| {};
     let report: &mut dyn FnMut(DownloadProgress<'_>) = match download {
         Download::Off => return not_cached("asked for"),
@@ -136,10 +142,9 @@ impl<'a> Fetch<'a> {
                 self.file(&commit, &shard)?;
             }
         }
-        self.cache
-            .repo(main)
-            .create_ref(&info.sha)
-            .map_err(|source| Error::Write { path: self.cache.path().clone(), source })?;
+        self.cache.repo(main).create_ref(&info.sha).map_err(|source| {
+            Error::File(FileError::Write { path: self.cache.path().clone(), source })
+        })?;
         Ok(config.parent().unwrap_or(Path::new("")).to_owned())
     }
 
@@ -166,11 +171,12 @@ impl<'a> Fetch<'a> {
         if found != Some(expected.size() as u64) {
             remove(&path)?;
             remove(&blob)?;
-            return Err(Error::Hub {
+            return Err(CheckpointError::Hub {
                 model: self.model.to_owned(),
                 file: file.to_owned(),
                 reason: format!("{} bytes announced, {found:?} received", expected.size()),
-            });
+            }
+            .into());
         }
         Ok(path)
     }
@@ -204,13 +210,14 @@ fn size(path: &Path) -> Option<u64> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    std::fs::remove_file(path).map_err(|source| Error::Write { path: path.to_owned(), source })
+    std::fs::remove_file(path)
+        .map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
 }
 
 fn failure(model: &str, file: &str, error: ApiError) -> Error {
-    Error::Hub {
+    Error::Checkpoint(CheckpointError::Hub {
         model: model.to_owned(),
         file: file.to_owned(),
         reason: error.to_string().replace('\n', " "),
-    }
+    })
 }

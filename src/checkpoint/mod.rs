@@ -15,7 +15,7 @@ mod weights;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, Result};
 use crate::tokenizer::Tokenizer;
 
 pub use report::{LoadReport, Mismatch};
@@ -37,7 +37,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Those of [`bundled`](Self::bundled), [`directory`](Self::directory) and
-    /// [`hub`](Self::hub), and [`Error::FeatureDisabled`] for a hub model without the feature `hub`.
+    /// [`hub`](Self::hub), and [`CheckpointError::FeatureDisabled`] for a hub model without the feature `hub`.
     pub fn open(source: &Source, download: Download<'_>) -> Result<Self> {
         match source {
             Source::Bundled => Self::bundled(),
@@ -48,7 +48,7 @@ impl Checkpoint {
             Source::Hub(model) => {
                 let _ = download;
                 let what = format!("loading `{model}` from the hub");
-                Err(Error::FeatureDisabled { what, feature: "hub" })
+                Err(CheckpointError::FeatureDisabled { what, feature: "hub" }.into())
             }
         }
     }
@@ -79,9 +79,9 @@ impl Checkpoint {
     /// f64 load in either [`Precision`](crate::Precision).
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a missing directory or file, [`Error::Config`] for another
-    /// architecture, [`Error::Safetensors`] for damaged weights, [`Error::TokenizerFile`],
-    /// [`Error::TokenizerTooLarge`].
+    /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`] for another
+    /// architecture, [`CheckpointError::Safetensors`] for damaged weights, [`File`](crate::error::TokenizerError::File),
+    /// [`CheckpointError::TokenizerTooLarge`].
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let files = directory::Files::find(path)?;
@@ -99,7 +99,7 @@ impl Checkpoint {
     /// `HF_ENDPOINT` mean what they mean everywhere.
     ///
     /// # Errors
-    /// [`Error::NotCached`] when downloads are off, [`Error::Hub`] when one fails, and those of
+    /// [`CheckpointError::NotCached`] when downloads are off, [`CheckpointError::Hub`] when one fails, and those of
     /// [`directory`](Self::directory).
     #[cfg(feature = "hub")]
     pub fn hub(model: &str, download: Download<'_>) -> Result<Self> {
@@ -115,7 +115,7 @@ impl Checkpoint {
     ) -> Result<Self> {
         let (ids, d_vocab) = (tokenizer.as_ref().map_or(0, Tokenizer::id_count), config.d_vocab);
         if ids > d_vocab {
-            return Err(Error::TokenizerTooLarge { tokenizer: ids, d_vocab });
+            return Err(CheckpointError::TokenizerTooLarge { tokenizer: ids, d_vocab }.into());
         }
         Ok(Self { name, config, weights, tokenizer })
     }
@@ -133,9 +133,10 @@ impl Checkpoint {
     /// The tokenizer that the model was trained with.
     ///
     /// # Errors
-    /// [`Error::NoTokenizer`] if the checkpoint came without one.
+    /// [`CheckpointError::NoTokenizer`] if the checkpoint came without one.
     pub fn tokenizer(&self) -> Result<&Tokenizer> {
-        let missing = || Error::NoTokenizer { checkpoint: self.name.clone() };
+        let missing =
+            || Error::Checkpoint(CheckpointError::NoTokenizer { checkpoint: self.name.clone() });
         self.tokenizer.as_ref().ok_or_else(missing)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Weights, names};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Result};
 
 /// Which weights of a checkpoint are used.
 ///
@@ -64,10 +64,16 @@ impl LoadReport {
     pub(crate) fn check(&self, checkpoint: &str) -> Result<()> {
         let checkpoint = checkpoint.to_owned();
         if let Some(Mismatch { name, expected, found }) = self.mismatched.first().cloned() {
-            return Err(Error::WeightShape { checkpoint, tensor: name, expected, found });
+            return Err(
+                CheckpointError::WeightShape { checkpoint, tensor: name, expected, found }.into()
+            );
         }
         if !self.missing.is_empty() {
-            return Err(Error::MissingWeights { checkpoint, names: self.missing.clone() });
+            return Err(CheckpointError::MissingWeights {
+                checkpoint,
+                names: self.missing.clone(),
+            }
+            .into());
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, FileError, Result};
 
 /// Length of the field in front of the header that holds the header's length.
 const LENGTH_FIELD: usize = 8;
@@ -30,7 +30,7 @@ enum Content {
 
 impl SafetensorsFile {
     pub fn open(path: &Path) -> Result<Self> {
-        let read_error = |source| Error::Read { path: path.to_owned(), source };
+        let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
         let mut file = open(path)?;
         let size = file.metadata().map_err(read_error)?.len();
         Self::new(&mut file, size, path, Content::OnDisk)
@@ -42,8 +42,10 @@ impl SafetensorsFile {
 
     /// Reads the header alone: a file of many gigabytes opens at once.
     fn new(reader: &mut dyn Read, size: u64, path: &Path, content: Content) -> Result<Self> {
-        let damaged = |reason: String| Error::Safetensors { path: path.to_owned(), reason };
-        let read_error = |source| Error::Read { path: path.to_owned(), source };
+        let damaged = |reason: String| {
+            Error::Checkpoint(CheckpointError::Safetensors { path: path.to_owned(), reason })
+        };
+        let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
         let mut length = [0; LENGTH_FIELD];
         if size < LENGTH_FIELD as u64 {
             return Err(damaged(format!("{size} bytes are too few for a header")));
@@ -86,9 +88,11 @@ impl SafetensorsFile {
     /// The bytes go from the file into the tensor's own memory, once: loading costs one copy of
     /// the file, in time and in memory.
     pub fn read_stored(&self, name: &str) -> Result<Tensor> {
-        let missing = || Error::MissingWeights {
-            checkpoint: self.path.display().to_string(),
-            names: vec![name.to_owned()],
+        let missing = || {
+            Error::Checkpoint(CheckpointError::MissingWeights {
+                checkpoint: self.path.display().to_string(),
+                names: vec![name.to_owned()],
+            })
         };
         let info = self.metadata.info(name).ok_or_else(missing)?;
         let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
@@ -119,7 +123,7 @@ impl SafetensorsFile {
         let mut file = open(&self.path)?;
         file.seek(SeekFrom::Start(self.data_start + from as u64))
             .and_then(|_| file.read_exact(memory))
-            .map_err(|source| Error::Read { path: self.path.clone(), source })
+            .map_err(|source| Error::File(FileError::Read { path: self.path.clone(), source }))
     }
 
     fn stored_kind(&self, name: &str, info: &TensorInfo) -> Result<Kind> {
@@ -128,18 +132,19 @@ impl SafetensorsFile {
             Dtype::F16 => Ok(Kind::Half),
             Dtype::BF16 => Ok(Kind::BFloat16),
             Dtype::F64 => Ok(Kind::Double),
-            other => Err(Error::StoredKind {
+            other => Err(CheckpointError::StoredKind {
                 path: self.path.clone(),
                 tensor: name.to_owned(),
                 given: format!("{other:?}"),
-            }),
+            }
+            .into()),
         }
     }
 }
 
 fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
-        _ => Error::Read { path: path.to_owned(), source },
+        std::io::ErrorKind::NotFound => Error::File(FileError::NotFound { path: path.to_owned() }),
+        _ => Error::File(FileError::Read { path: path.to_owned(), source }),
     })
 }

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::names;
 use super::safetensors_file::SafetensorsFile;
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, Result};
 
 /// Weights by canonical name.
 #[derive(Debug)]
@@ -48,9 +48,11 @@ impl Weights {
 
     /// Reads one weight.
     pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
-        let missing = || Error::MissingWeights {
-            checkpoint: "the checkpoint".to_owned(),
-            names: vec![name.to_owned()],
+        let missing = || {
+            Error::Checkpoint(CheckpointError::MissingWeights {
+                checkpoint: "the checkpoint".to_owned(),
+                names: vec![name.to_owned()],
+            })
         };
         let (file, stored) = self.index.get(name).ok_or_else(missing)?;
         self.files[*file].read(stored, kind, device)

@@ -8,8 +8,9 @@ use super::roundings;
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::error::Result;
-use crate::hook::{At, Site};
+use crate::hook::At;
 use crate::intervention::Interventions;
+use crate::site::Site;
 
 /// The identities of blocks, under way.
 pub(super) struct BlockChecks {

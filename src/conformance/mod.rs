@@ -7,8 +7,8 @@
 mod batches;
 mod blocks;
 mod continuation;
+mod devices;
 mod difference;
-mod elsewhere;
 mod identity;
 mod report;
 mod roundings;
@@ -81,7 +81,7 @@ pub fn check(
     identities.extend(continuation::check(&subject)?);
     step();
     let mut left_out = Vec::new();
-    match elsewhere::check(&subject)? {
+    match devices::check(&subject)? {
         Ok(identity) => identities.push(identity),
         Err(without) => left_out.push(without),
     }

@@ -7,9 +7,10 @@ use super::identity::{Bound, Identity};
 use super::subject::Subject;
 use super::tally::Tally;
 use crate::error::Result;
-use crate::hook::{At, Edit, Hook, Part, Site};
+use crate::hook::{At, Edit, Hook, Part};
 use crate::intervention::Interventions;
 use crate::model::RunOutput;
+use crate::site::Site;
 
 /// The identities of single sites, under way.
 pub(super) struct SiteChecks {

@@ -8,9 +8,9 @@ use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Result;
-use crate::hook::Site;
 use crate::model::{Gpt2, Logits, Run};
 use crate::precision::Precision;
+use crate::site::Site;
 
 /// Lengths of the sequences: short ones, since what is checked does not depend on length; different ones,
 /// the first of several positions; one of a single position, where attention has nothing to choose.

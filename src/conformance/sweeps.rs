@@ -19,24 +19,19 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Identity> {
     let variants = Variants::over(axes, |index, _| hooks(index[0]), batch)?;
     let plan = Sweep::new(model, batch).plan(&variants)?;
     let mut tally = Tally::new("a sweep gives each variant what its own run gives");
-    plan.read(
-        &mut |variant, _, reading| {
-            let Some(layer) = variant.map(|variant| variant / batch.sequences().len()) else {
-                return Ok(());
-            };
-            let alone = Batch::single(batch.sequences()[reading.sequence].as_slice())?;
-            let hooks = hooks(layer)?;
-            let run = model.run(&alone).hooks(&hooks).unembed(Positions::last());
-            let (together, alone) = (reading.logits.to_vec(), run.execute()?.logits.last(0)?);
-            let together = Tensor::f_from_slice(&together)?;
-            let alone = Tensor::f_from_slice(&alone.to_vec())?;
-            let (difference, allowed) = of_logits(model, &together, &alone)?;
-            let sequence = reading.sequence;
-            tally.book(difference, allowed, format_args!("block {layer}, sequence {sequence}"));
-            Ok(())
-        },
-        &mut |_| true,
-    )?;
+    plan.read(|reading| {
+        let Some(&[layer]) = reading.index else { return Ok(()) };
+        let alone = Batch::single(batch.sequences()[reading.sequence].as_slice())?;
+        let hooks = hooks(layer)?;
+        let run = model.run(&alone).hooks(&hooks).unembed(Positions::last());
+        let (together, alone) = (reading.logits.to_vec(), run.execute()?.logits.last(0)?);
+        let together = Tensor::f_from_slice(&together)?;
+        let alone = Tensor::f_from_slice(&alone.to_vec())?;
+        let (difference, allowed) = of_logits(model, &together, &alone)?;
+        let sequence = reading.sequence;
+        tally.book(difference, allowed, format_args!("block {layer}, sequence {sequence}"));
+        Ok(())
+    })?;
     Ok(tally.finish())
 }
 

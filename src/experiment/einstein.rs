@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::analysis::{correlation, entropy, loss, rank, spread};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Error, ExperimentError, Result, SelectionError};
 use crate::intervention::LayerScaling;
 use crate::model::Gpt2;
 use crate::sweep::{self, Axis, Progress, Sweep, Variants};
@@ -180,11 +180,11 @@ impl EinsteinSweep {
     /// come.
     ///
     /// # Errors
-    /// All bad input is found before the first layer is scaled: [`Error::EmptySequence`] for an
-    /// empty prompt, [`Error::SequenceTooLong`], [`Error::NotOneToken`] for the target,
-    /// [`Error::NotFinite`] for the factor, [`Error::LayerOutOfRange`], [`Error::NoLayers`],
-    /// [`Error::FocusNotSwept`], [`Error::TopKOutOfRange`], and [`Error::NonFiniteAt`] for weights with
-    /// NaN or infinities. [`Error::Variant`] if a scaled run
+    /// All bad input is found before the first layer is scaled: [`EmptySequence`](crate::error::BatchError::EmptySequence) for an
+    /// empty prompt, [`SequenceTooLong`](crate::error::BatchError::SequenceTooLong), [`NotOneToken`](crate::error::TokenizerError::NotOneToken) for the target,
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for the factor, [`SelectionError::LayerOutOfRange`], [`ExperimentError::NoLayers`],
+    /// [`ExperimentError::FocusNotSwept`], [`AnalysisError::TopKOutOfRange`], and [`NonFiniteAt`](crate::error::RunError::NonFiniteAt) for weights with
+    /// NaN or infinities. [`Variant`](crate::error::SweepError::Variant) if a scaled run
     /// fails, as with a factor so large that the logits overflow.
     pub fn run(
         &self,
@@ -213,7 +213,7 @@ impl EinsteinSweep {
         let mut clean: Option<(Reading, Array1<f64>)> = None;
         let mut focus_logits = None;
         let mut readings = Vec::with_capacity(layers.len());
-        let mut read = |variant: Option<usize>, _, logits: &sweep::Reading<'_>| {
+        let read = |logits: &sweep::Reading<'_>| {
             let base = match &mut clean {
                 Some(clean) => clean,
                 unread => {
@@ -224,26 +224,23 @@ impl EinsteinSweep {
                     unread.insert((reading, logits.base.to_owned()))
                 }
             };
-            let Some(variant) = variant else { return Ok(()) };
+            let Some(&[variant]) = logits.index else { return Ok(()) };
             let layer = layers[variant];
             let reading = reader.compare(layer, logits.logits, &base.0, logits.base);
-            readings.push(reading.map_err(|source| Error::Variant {
-                variant: format!("layer {layer} scaled by {:?}", self.scale),
-                source: Box::new(source),
-            })?);
+            readings.push(reading?);
             if layer == focus_layer {
                 focus_logits = Some(logits.logits.to_owned());
             }
             Ok(())
         };
-        plan.read(&mut read, &mut |done| {
+        plan.read_with_progress(read, |done| {
             progress(done);
             true
         })?;
         // The passes of a plan take the layers in an order of their own.
         readings.sort_by_key(|reading| reading.layer);
-        let (clean, clean_logits) = clean.ok_or(Error::NoLayers)?;
-        let focus_logits = focus_logits.ok_or(Error::NoLayers)?;
+        let (clean, clean_logits) = clean.ok_or(Error::Experiment(ExperimentError::NoLayers))?;
+        let focus_logits = focus_logits.ok_or(Error::Experiment(ExperimentError::NoLayers))?;
         let work = SweepWork {
             block_rows: plan.block_rows(),
             naive_block_rows: plan.naive_block_rows(),
@@ -280,22 +277,26 @@ impl EinsteinSweep {
         layers.sort_unstable();
         layers.dedup();
         match layers.last() {
-            None => Err(Error::NoLayers),
-            Some(&given) if given >= n_layers => Err(Error::LayerOutOfRange { given, n_layers }),
+            None => Err(ExperimentError::NoLayers.into()),
+            Some(&given) if given >= n_layers => {
+                Err(SelectionError::LayerOutOfRange { given, n_layers }.into())
+            }
             Some(_) => Ok(layers),
         }
     }
 
     fn focus(&self, layers: &[usize], n_layers: usize) -> Result<usize> {
         match self.focus_layer {
-            Some(given) if given >= n_layers => Err(Error::LayerOutOfRange { given, n_layers }),
+            Some(given) if given >= n_layers => {
+                Err(SelectionError::LayerOutOfRange { given, n_layers }.into())
+            }
             Some(given) if !layers.contains(&given) => {
-                Err(Error::FocusNotSwept { given, swept: layers.to_vec() })
+                Err(ExperimentError::FocusNotSwept { given, swept: layers.to_vec() }.into())
             }
             Some(given) => Ok(given),
             None => {
                 let nearest = layers.iter().min_by_key(|layer| layer.abs_diff(PUBLISHED_FOCUS));
-                nearest.copied().ok_or(Error::NoLayers)
+                nearest.copied().ok_or(Error::Experiment(ExperimentError::NoLayers))
             }
         }
     }
@@ -352,7 +353,7 @@ impl Reader<'_> {
         let Reading { loss, rank, probability, entropy, top_k } = self.read(logits)?;
         let pearson = match correlation::pearson(clean_logits, logits) {
             Ok(pearson) => Some(pearson),
-            Err(Error::ZeroVariance { .. }) => None,
+            Err(Error::Analysis(AnalysisError::ZeroVariance { .. })) => None,
             Err(error) => return Err(error),
         };
         Ok(LayerReading {

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::Positions;
 use super::selection::Selected;
-use super::{Positions, Site};
+use crate::site::{Site, site_table};
 
 /// Marks sites of axes `[batch, pos, d_model]`.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,10 @@ pub enum PerPosition {}
 #[derive(Debug, Clone, Copy)]
 pub enum Vocabulary {}
 
+/// Marks a site that is known at run time only: see [`At::site`].
+#[derive(Debug, Clone, Copy)]
+pub enum Any {}
+
 mod sealed {
     /// Sites with one position axis.
     pub trait Positional {}
@@ -33,20 +38,33 @@ mod sealed {
     pub trait PerHead {}
     /// Sites whose last axis counts channels of a vector.
     pub trait Channels {}
+    /// Sites whose last two axes are queries and keys.
+    pub trait Edges {}
+    /// Sites whose last axis counts neurons.
+    pub trait NeuronAxis {}
+    /// Sites whose last axis counts tokens.
+    pub trait TokenAxis {}
 }
-use sealed::{Channels, PerHead, Positional};
+use sealed::{Channels, Edges, NeuronAxis, PerHead, Positional, TokenAxis};
 
 impl Positional for Residual {}
 impl Positional for HeadVectors {}
 impl Positional for Neurons {}
 impl Positional for PerPosition {}
 impl Positional for Vocabulary {}
-// Whatever a site's name says, it has positions; of attention they are those of the queries.
-impl Positional for () {}
+impl Positional for Any {}
 impl PerHead for HeadVectors {}
 impl PerHead for Attention {}
+impl PerHead for Any {}
 impl Channels for Residual {}
 impl Channels for HeadVectors {}
+impl Channels for Any {}
+impl Edges for Attention {}
+impl Edges for Any {}
+impl NeuronAxis for Neurons {}
+impl NeuronAxis for Any {}
+impl TokenAxis for Vocabulary {}
+impl TokenAxis for Any {}
 
 /// A site and the part of its tensor that a hook edits: all of it, until narrowed.
 ///
@@ -70,6 +88,58 @@ pub struct At<Class> {
     class: PhantomData<Class>,
 }
 
+/// The marker of each of [`Axes`](super::Axes).
+mod class {
+    pub(super) use super::{
+        Attention, HeadVectors as HeadResidual, HeadVectors as HeadVector, Neurons, PerPosition,
+        Residual, Vocabulary,
+    };
+}
+
+/// Makes a constructor for each line of the table.
+macro_rules! constructors {
+    (
+        before { $($(#[doc = $before_doc:literal])*
+            $before:ident $before_point:ident $before_axes:ident $before_label:literal
+            reads [$($before_read:ident),*])* }
+        block { $($(#[doc = $doc:literal])*
+            $site:ident $point:ident $axes:ident $label:literal reads [$($read:ident),*])* }
+        after { $($(#[doc = $after_doc:literal])*
+            $after:ident $after_point:ident $after_axes:ident $after_label:literal
+            reads [$($after_read:ident),*])* }
+    ) => {
+        /// The sites, to be selected from.
+        impl At<()> {
+            $($(#[doc = $before_doc])* pub fn $before() -> At<class::$before_axes> {
+                At::whole(Site::$before())
+            })*
+            $($(#[doc = $doc])* pub fn $site(layer: usize) -> At<class::$axes> {
+                At::whole(Site::$site(layer))
+            })*
+            $($(#[doc = $after_doc])* pub fn $after() -> At<class::$after_axes> {
+                At::whole(Site::$after())
+            })*
+        }
+    };
+}
+
+site_table!(constructors);
+
+impl At<Any> {
+    /// All of any site, such as one of a loop over sites or one whose name was parsed. What the site turns
+    /// out not to have is refused before a run; its positions are, of attention, those of the queries.
+    ///
+    /// ```
+    /// # use hooked_gpt2::hook::{At, Site};
+    /// let name = "blocks.5.attn.hook_z";
+    /// let head = At::site(name.parse::<Site>()?).heads([3]);
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
+    pub fn site(site: Site) -> Self {
+        At::whole(site)
+    }
+}
+
 impl<Class> At<Class> {
     pub(super) fn whole(site: Site) -> Self {
         let selected = Selected::whole(site);
@@ -90,6 +160,19 @@ impl<Class> At<Class> {
     pub(crate) fn into_selected(self) -> Selected {
         self.selected
     }
+
+    fn along_last_axis(mut self, name: &'static str, indices: Vec<usize>) -> Self {
+        self.selected.last_axis = Some(indices);
+        self.named(name)
+    }
+
+    /// Notes a selection that the site does not have.
+    fn named(mut self, name: &'static str) -> Self {
+        if !self.selected.site.axes().selections().contains(&name) {
+            self.selected.unfit = Some(name);
+        }
+        self
+    }
 }
 
 impl<Class: Positional> At<Class> {
@@ -104,45 +187,42 @@ impl<Class: PerHead> At<Class> {
     /// Only these heads.
     pub fn heads(mut self, heads: impl IntoIterator<Item = usize>) -> Self {
         self.selected.heads = Some(sorted(heads));
-        self
+        self.named("heads")
     }
 }
 
 impl<Class: Channels> At<Class> {
     /// Only these channels of each vector.
-    pub fn channels(mut self, channels: impl IntoIterator<Item = usize>) -> Self {
-        self.selected.last_axis = Some(sorted(channels));
-        self
+    pub fn channels(self, channels: impl IntoIterator<Item = usize>) -> Self {
+        self.along_last_axis("channels", sorted(channels))
     }
 }
 
-impl At<Attention> {
+impl<Class: Edges> At<Class> {
     /// Only attention from these positions, the destinations.
     pub fn queries(mut self, positions: Positions) -> Self {
         self.selected.positions = positions;
-        self
+        self.named("queries")
     }
 
     /// Only attention to these positions, the sources.
     pub fn keys(mut self, positions: Positions) -> Self {
         self.selected.keys = positions;
-        self
+        self.named("keys")
     }
 }
 
-impl At<Neurons> {
+impl<Class: NeuronAxis> At<Class> {
     /// Only these neurons.
-    pub fn neurons(mut self, neurons: impl IntoIterator<Item = usize>) -> Self {
-        self.selected.last_axis = Some(sorted(neurons));
-        self
+    pub fn neurons(self, neurons: impl IntoIterator<Item = usize>) -> Self {
+        self.along_last_axis("neurons", sorted(neurons))
     }
 }
 
-impl At<Vocabulary> {
+impl<Class: TokenAxis> At<Class> {
     /// Only the logits of these tokens.
-    pub fn tokens(mut self, tokens: impl IntoIterator<Item = usize>) -> Self {
-        self.selected.last_axis = Some(sorted(tokens));
-        self
+    pub fn tokens(self, tokens: impl IntoIterator<Item = usize>) -> Self {
+        self.along_last_axis("tokens", sorted(tokens))
     }
 }
 

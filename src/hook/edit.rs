@@ -5,18 +5,26 @@ use std::fmt;
 
 use tch::{Device, Kind, Tensor};
 
-use super::Site;
 use super::at::At;
 use super::selection::Selected;
 use crate::error::Result;
+use crate::site::Site;
 
 /// A change of a tensor, as a value.
 ///
 /// Implementations get the selected part of a site's tensor, all its axes in their places, and return
 /// its replacement: of the same shape, kind and device, and in memory of its own. Their `Debug` form
-/// names the hook in errors and in the [`Ledger`](super::Ledger).
+/// names the hook in errors and in the [`Ledger`](crate::Ledger). They may fail with errors of their own, as
+/// [`Error::other`](crate::Error::other).
+///
+/// At `attn_scores`, what is negative infinity stays so, whatever an edit returns: no edit lets a query
+/// see a key that the causal mask or a knock-out hides from it.
 pub trait Edit: Any + fmt::Debug + Send {
     /// Checks, before anything is computed, that the edit fits what it will be given.
+    ///
+    /// `selected` and `part` are all that the hook selects in some sequences of equal length. What
+    /// [`apply`](Self::apply) is given later may be a share of it: of a sweep's variant, or of a step of a
+    /// generation, some of the positions.
     ///
     /// # Errors
     /// Whatever does not fit; nothing is run then.
@@ -24,20 +32,25 @@ pub trait Edit: Any + fmt::Debug + Send {
         Ok(())
     }
 
-    /// Whether what becomes of one position depends on what is at others. Generation that keeps what it
-    /// has computed of earlier positions must refuse such an edit.
-    fn mixes_positions(&self) -> bool {
-        false
-    }
-
-    /// Whether it may mix positions, for all that is known: of a closure nobody knows. A sweep gives such an
-    /// edit of its bases all positions that it selects, in every variant.
-    fn may_mix_positions(&self) -> bool {
-        self.mixes_positions()
+    /// Whether what becomes of one position depends on others, of `part`: all that the hook selects.
+    ///
+    /// Never, unless said otherwise; but at the attention `pattern`, where an edit can let a query see later
+    /// keys, perhaps. Generation refuses an edit that mixes positions; a sweep gives an edit of its bases
+    /// that perhaps does all positions that it selects, in every variant.
+    ///
+    /// # Errors
+    /// Whatever keeps the edit from telling; nothing is run then.
+    fn mixing(&self, part: &Part<'_>) -> Result<Mixing> {
+        Ok(if part.site.is_pattern() { Mixing::Perhaps } else { Mixing::Never })
     }
 
     /// Whether the replacement does not depend on what was there.
     fn overwrites(&self) -> bool {
+        false
+    }
+
+    /// Whether it hides keys from queries, which at `attn_scores` no later edit undoes.
+    fn hides_keys(&self) -> bool {
         false
     }
 
@@ -49,6 +62,17 @@ pub trait Edit: Any + fmt::Debug + Send {
     /// # Errors
     /// Whatever the edit cannot do; the run fails with it.
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor>;
+}
+
+/// Whether an edit mixes positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mixing {
+    /// What becomes of a position depends on that position, and on earlier ones through attention, alone.
+    Never,
+    /// Nobody can tell: a closure.
+    Perhaps,
+    /// What becomes of a position depends on others, later ones among them.
+    Always,
 }
 
 /// Shape, kind and device of a tensor.
@@ -96,6 +120,39 @@ pub struct Part<'a> {
     pub heads: &'a [usize],
     /// The channels, neurons or tokens along the last axis; of attention, the key positions.
     pub last_axis: &'a [usize],
+    /// How many positions the hook selects before the first of [`positions`](Self::positions): 0 unless
+    /// this is a share of what it selects. The first row of a tensor that has one for each selected position
+    /// then belongs elsewhere, and this one to the first of these.
+    pub positions_before: usize,
+}
+
+impl Part<'_> {
+    /// Whether a tensor that fits the attention pattern gives weight to keys behind their queries.
+    ///
+    /// # Shapes
+    /// - pattern: `[…, query_pos, key_pos]` of this part
+    pub(crate) fn shows_later_keys(&self, pattern: &Tensor) -> Result<bool> {
+        let is_later = |query: usize, key: usize| key > query;
+        let later: Vec<bool> = (self.positions.iter())
+            .flat_map(|&query| self.last_axis.iter().map(move |&key| is_later(query, key)))
+            .collect();
+        if !later.contains(&true) {
+            return Ok(false);
+        }
+        let shape = [self.positions.len() as i64, self.last_axis.len() as i64];
+        let later = Tensor::f_from_slice(&later)?.f_view(shape)?.f_to_device(pattern.device())?;
+        let shown = pattern.f_ne(0.0)?.f_logical_and(&later)?;
+        Ok(shown.f_any()?.f_int64_value(&[])? != 0)
+    }
+
+    /// The shape of the part.
+    pub(crate) fn size(&self) -> Vec<i64> {
+        let mut size = vec![self.sequences.len(), self.positions.len(), self.last_axis.len()];
+        if let Some(axis) = self.site.axes().heads() {
+            size.insert(axis, self.heads.len());
+        }
+        size.into_iter().map(|len| len as i64).collect()
+    }
 }
 
 /// An edit of a part of a site's tensor.

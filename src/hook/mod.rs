@@ -1,40 +1,23 @@
-//! The language that models and interventions share: sites, selections, registries, ledgers.
+//! The language that models and interventions share: sites, selections, edits, registries, captures.
 
-mod activations;
 pub mod at;
 mod capture;
-mod cone;
-mod dispatch;
+mod capture_spec;
 mod edit;
-mod halt;
-mod ledger;
 mod moments;
-mod overwritten;
 mod positions;
-mod preflight;
 mod registry;
 mod selection;
-mod site;
-mod site_set;
-mod tracking;
-mod way;
 
-pub use activations::Activations;
 pub use at::At;
-pub(crate) use capture::Spec;
-pub use capture::{Capture, Key, Norm, TopK, What, Whole};
-pub(crate) use cone::{Cone, first_mixed, stage_of};
-pub use dispatch::Work;
-pub(crate) use dispatch::{Dispatcher, Intent};
-pub use edit::{Edit, Hook, Part, TensorForm};
-pub(crate) use halt::Halt;
-pub use ledger::{Ledger, LedgerEntry};
+pub use capture::{Capture, CaptureKey, Norm, TopK, Whole};
+pub(crate) use capture_spec::{CaptureSpec, Kept};
+pub use edit::{Edit, Hook, Mixing, Part, TensorForm};
 pub use moments::Moments;
 pub(crate) use positions::PositionSelection;
 pub use positions::Positions;
-pub(crate) use preflight::{Preflight, is_skipped};
 pub use registry::{HookRegistry, NoHooks};
-pub(crate) use registry::{Registries, hooks_in};
 pub(crate) use selection::Selected;
-pub use site::{Axes, Site};
-pub(crate) use way::Way;
+
+pub use crate::error::{CaptureError, HookError, SelectionError};
+pub use crate::site::{Axes, Site, UnknownSite};

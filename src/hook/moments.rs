@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, CaptureError, Result};
 
 /// Mean and variance over positions: of one sequence, or of as many as were merged.
 ///
@@ -43,10 +43,12 @@ impl Moments {
     /// The variance, the squares divided by [`count`](Self::count), in f64.
     ///
     /// # Errors
-    /// [`Error::TooFewValues`] of nothing.
+    /// [`AnalysisError::TooFewValues`] of nothing.
     pub fn variance(&self) -> Result<Tensor> {
         if self.count == 0 {
-            return Err(Error::TooFewValues { statistic: "variance", given: 0, needed: 1 });
+            return Err(
+                AnalysisError::TooFewValues { statistic: "variance", given: 0, needed: 1 }.into()
+            );
         }
         Ok(self.squares.f_div_scalar(self.count as f64)?)
     }
@@ -54,7 +56,7 @@ impl Moments {
     /// The moments of both together.
     ///
     /// # Errors
-    /// [`Error::MomentsShape`] for moments of another site.
+    /// [`CaptureError::MomentsShape`] for moments of another site.
     pub fn merge(&self, other: &Self) -> Result<Self> {
         if self.count == 0 {
             return Ok(other.clone());
@@ -64,7 +66,7 @@ impl Moments {
         }
         if self.mean.size() != other.mean.size() {
             let (left, right) = (self.mean.size(), other.mean.size());
-            return Err(Error::MomentsShape { left, right });
+            return Err(CaptureError::MomentsShape { left, right }.into());
         }
         let count = self.count + other.count;
         let share = other.count as f64 / count as f64;

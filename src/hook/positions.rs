@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::error::{Error, Result};
-use crate::segment::Extent;
+use crate::error::{Result, SelectionError};
+use crate::layout::Extent;
 
 /// Which positions of a sequence, counted in tokens from 0.
 ///
@@ -71,7 +71,7 @@ impl Positions {
     /// the batch, only named in the error.
     ///
     /// # Errors
-    /// [`Error::PositionOutOfRange`] if the selection is empty or reaches outside.
+    /// [`SelectionError::PositionOutOfRange`] if the selection is empty or reaches outside.
     pub fn indices(&self, len: usize, sequence: usize) -> Result<Vec<usize>> {
         self.within(0..len, Extent { end: len, limit: len }, sequence)
     }
@@ -80,7 +80,7 @@ impl Positions {
     /// gives none.
     ///
     /// # Errors
-    /// [`Error::PositionOutOfRange`] if the selection is empty or reaches outside the sequence.
+    /// [`SelectionError::PositionOutOfRange`] if the selection is empty or reaches outside the sequence.
     pub(crate) fn within(
         &self,
         span: Range<usize>,
@@ -106,7 +106,7 @@ impl Positions {
             }
             _ => {
                 let given = self.to_string();
-                Err(Error::PositionOutOfRange { given, sequence, len: limit })
+                Err(SelectionError::PositionOutOfRange { given, sequence, len: limit }.into())
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Which hooks are due in which block.
 
-use super::{Hook, Site};
+use super::Hook;
 
 /// Hooks keyed by layer index.
 ///
@@ -52,46 +52,4 @@ impl HookRegistry for NoHooks {
     fn layers(&self) -> Vec<usize> {
         Vec::new()
     }
-}
-
-/// The registries of one run.
-#[derive(Clone, Copy)]
-pub(crate) struct Registries<'a> {
-    /// Acts on all segments, before their own.
-    pub shared: &'a dyn HookRegistry,
-    /// One for each segment, to which it is the only one.
-    pub each: Option<&'a [&'a dyn HookRegistry]>,
-}
-
-impl<'a> Registries<'a> {
-    /// No hooks.
-    pub const NONE: Self = Self { shared: &NoHooks, each: None };
-
-    /// The registries, and the segment to which each belongs if it is not shared.
-    pub fn iter(self) -> impl Iterator<Item = (Option<usize>, &'a dyn HookRegistry)> {
-        let each = self.each.unwrap_or_default().iter();
-        let each = each.enumerate().map(|(segment, &registry)| (Some(segment), registry));
-        std::iter::once((None, self.shared)).chain(each)
-    }
-
-    /// The registries that act on one segment.
-    pub fn of(self, segment: usize) -> impl Iterator<Item = &'a dyn HookRegistry> {
-        let own = self.each.and_then(|each| each.get(segment)).copied();
-        std::iter::once(self.shared).chain(own)
-    }
-
-    /// Whether block `layer` is left out for a segment.
-    pub fn skips(self, layer: usize, segment: usize) -> bool {
-        self.of(segment).any(|registry| registry.skips(layer))
-    }
-}
-
-/// The hooks due in a block, or outside the blocks.
-pub(crate) fn hooks_in(registry: &dyn HookRegistry, layer: Option<usize>) -> &[Hook] {
-    layer.map_or_else(|| registry.hooks_outside_blocks(), |layer| registry.hooks(layer))
-}
-
-/// Whether a registry has a hook at `site`.
-pub(super) fn has_hook(registry: &dyn HookRegistry, site: Site) -> bool {
-    hooks_in(registry, site.layer()).iter().any(|hook| hook.site() == site)
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use super::{Axes, Part, Positions, Site};
+use tch::Tensor;
+
+use super::{Part, Positions};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::segment::SegmentGroup;
+use crate::error::{Result, SelectionError};
+use crate::layout::SegmentGroup;
+use crate::site::{Axes, Site};
 
 /// A site and a part of its tensor, whatever its axes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +21,22 @@ pub(crate) struct Selected {
     pub keys: Positions,
     /// Channels, neurons or tokens.
     pub last_axis: Option<Vec<usize>>,
+    /// What was selected though the site does not have it.
+    pub unfit: Option<&'static str>,
 }
 
 /// The part of a group's tensor that is selected, index by index.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     /// Indices into the tensor along each of its axes; `None` for a whole axis.
-    pub indices: Vec<Option<Vec<usize>>>,
+    indices: Vec<Option<Vec<usize>>>,
     sequences: Vec<usize>,
     examples: Vec<u64>,
     positions: Vec<usize>,
     heads: Vec<usize>,
     last_axis: Vec<usize>,
+    /// How many of the selected positions lie before those that the group carries.
+    positions_before: usize,
 }
 
 impl Selected {
@@ -41,6 +48,7 @@ impl Selected {
             positions: Positions::all(),
             keys: Positions::all(),
             last_axis: None,
+            unfit: None,
         }
     }
 
@@ -48,8 +56,12 @@ impl Selected {
     ///
     /// # Errors
     /// Whatever the selection has that model or sequences do not have.
-    pub(super) fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
+    pub fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
         let axes = self.site.axes();
+        if let Some(given) = self.unfit {
+            let allowed = axes.selections().join(", ");
+            return Err(SelectionError::SelectionAtSite { given, site: self.site, allowed }.into());
+        }
         let chosen_row = |&row: &usize| {
             let sequence = group.segments[row].sequence;
             self.sequences.as_ref().is_none_or(|chosen| chosen.contains(&sequence))
@@ -58,36 +70,34 @@ impl Selected {
         let Some(&first) = rows.first() else { return Ok(None) };
 
         let sequence = group.segments[first].sequence;
-        let positions = self.positions.within(group.span.clone(), group.extent, sequence)?;
+        let (span, extent) = (group.span.clone(), group.extent);
+        let positions = self.positions.within(span.clone(), extent, sequence)?;
+        let before = self.positions.within(0..span.start, extent, sequence)?;
         let whole_pos = positions.len() == group.len();
-        let (name, width) = (axes.last(), axes.width(config));
+        let (name, width) = (axes.last(), config.width(axes));
         let (last_axis, whole_last_axis) = if axes == Axes::Attention {
-            let keys = self.keys.within(0..group.span.end, group.extent, sequence)?;
-            let whole = keys.len() == group.span.end;
+            let keys = self.keys.within(0..span.end, extent, sequence)?;
+            let whole = keys.len() == span.end;
             (keys, whole)
         } else {
-            (Self::along(name, &self.last_axis, width)?, self.last_axis.is_none())
+            (along(name, &self.last_axis, width)?, self.last_axis.is_none())
         };
         if positions.is_empty() || last_axis.is_empty() {
             return Ok(None);
         }
-        let heads = if axes.have_heads() {
-            Self::along("head", &self.heads, config.n_heads)?
-        } else {
-            Vec::new()
+        let heads = match axes.heads() {
+            Some(_) => along("head", &self.heads, config.n_heads)?,
+            None => Vec::new(),
         };
 
         let narrowed = |whole: bool, indices: &[usize]| (!whole).then(|| indices.to_vec());
-        let on_batch = narrowed(self.sequences.is_none(), &rows);
-        let within_span: Vec<usize> = positions.iter().map(|pos| pos - group.span.start).collect();
-        let on_pos = narrowed(whole_pos, &within_span);
-        let on_heads = narrowed(self.heads.is_none(), &heads);
-        let on_last = narrowed(whole_last_axis, &last_axis);
-        let indices = match axes {
-            Axes::Attention => vec![on_batch, on_heads, on_pos, on_last],
-            _ if axes.have_heads() => vec![on_batch, on_pos, on_heads, on_last],
-            _ => vec![on_batch, on_pos, on_last],
-        };
+        let within_span: Vec<usize> = positions.iter().map(|pos| pos - span.start).collect();
+        let mut indices = vec![narrowed(self.sequences.is_none(), &rows)];
+        indices.push(narrowed(whole_pos, &within_span));
+        if let Some(axis) = axes.heads() {
+            indices.insert(axis, narrowed(self.heads.is_none(), &heads));
+        }
+        indices.push(narrowed(whole_last_axis, &last_axis));
         Ok(Some(Chosen {
             indices,
             sequences: rows.iter().map(|&row| group.segments[row].sequence).collect(),
@@ -95,26 +105,67 @@ impl Selected {
             positions,
             heads,
             last_axis,
+            positions_before: before.len(),
         }))
+    }
+
+    /// All that is selected of the sequences of `group`, whichever positions the group carries; `None` if
+    /// it selects nothing of them.
+    ///
+    /// # Errors
+    /// Those of [`within`](Self::within).
+    pub fn of_sequences(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
+        self.within(config, &group.whole())
+    }
+
+    /// Whether anything of the sequence is selected.
+    pub fn has_sequence(&self, sequence: usize) -> bool {
+        self.sequences.as_ref().is_none_or(|chosen| chosen.contains(&sequence))
     }
 
     /// Checks that the batch has the selected sequences.
     pub fn check_sequences(&self, len: usize) -> Result<()> {
-        Self::along("sequence", &self.sequences, len).map(drop)
+        along("sequence", &self.sequences, len).map(drop)
     }
+}
 
-    /// The indices along an axis of length `len`, checked.
-    fn along(axis: &'static str, chosen: &Option<Vec<usize>>, len: usize) -> Result<Vec<usize>> {
-        let Some(chosen) = chosen else { return Ok((0..len).collect()) };
-        match chosen.last() {
-            None => Err(Error::EmptySelection { axis }),
-            Some(&given) if given >= len => Err(Error::IndexOutOfRange { axis, given, len }),
-            Some(_) => Ok(chosen.clone()),
+/// The indices along an axis of length `len`, checked.
+fn along(axis: &'static str, chosen: &Option<Vec<usize>>, len: usize) -> Result<Vec<usize>> {
+    let Some(chosen) = chosen else { return Ok((0..len).collect()) };
+    match chosen.last() {
+        None => Err(SelectionError::EmptySelection { axis }.into()),
+        Some(&given) if given >= len => {
+            Err(SelectionError::IndexOutOfRange { axis, given, len }.into())
         }
+        Some(_) => Ok(chosen.clone()),
     }
 }
 
 impl Chosen {
+    /// Whether the whole tensor of the group is chosen.
+    pub fn is_whole(&self) -> bool {
+        self.indices.iter().all(Option::is_none)
+    }
+
+    /// Index tensors that select the outer product of the indices in `state`, up to the last axis that is
+    /// narrowed.
+    pub fn indices_into(&self, state: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let narrowed = self.indices.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let size = state.size();
+        (0..narrowed)
+            .map(|axis| {
+                let along: Vec<i64> = match &self.indices[axis] {
+                    Some(chosen) => chosen.iter().map(|&index| index as i64).collect(),
+                    None => (0..size[axis]).collect(),
+                };
+                let mut shape = vec![1; narrowed];
+                shape[axis] = along.len() as i64;
+                let along = Tensor::f_from_slice(&along)?.f_to_device(state.device())?;
+                Ok(Some(along.f_view(&shape[..])?))
+            })
+            .collect()
+    }
+
     /// Whether all of `other`, of the same site, is chosen here too.
     pub fn covers(&self, other: &Self) -> bool {
         let covers = |own: &[usize], other: &[usize]| other.iter().all(|index| own.contains(index));
@@ -122,6 +173,11 @@ impl Chosen {
             && covers(&self.positions, &other.positions)
             && covers(&self.heads, &other.heads)
             && covers(&self.last_axis, &other.last_axis)
+    }
+
+    /// The first position.
+    pub fn first_position(&self) -> Option<usize> {
+        self.positions.first().copied()
     }
 
     /// The part as an edit sees it.
@@ -133,20 +189,7 @@ impl Chosen {
             positions: &self.positions,
             heads: &self.heads,
             last_axis: &self.last_axis,
-        }
-    }
-}
-
-impl Part<'_> {
-    /// The shape of the part.
-    pub(super) fn size(&self) -> Vec<i64> {
-        let [batch, pos, heads, last] =
-            [self.sequences.len(), self.positions.len(), self.heads.len(), self.last_axis.len()]
-                .map(|len| len as i64);
-        match self.site.axes() {
-            Axes::Attention => vec![batch, heads, pos, last],
-            axes if axes.have_heads() => vec![batch, pos, heads, last],
-            _ => vec![batch, pos, last],
+            positions_before: self.positions_before,
         }
     }
 }

@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::overlay::Overlay;
-use crate::error::{Error, Result};
-use crate::hook::{Edit, Part, TensorForm};
+use crate::error::{InterventionError, Result};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
 
 /// Adds a multiple of a tensor: `x + coefficient · vector`, steering when the vector is a direction of
 /// the residual stream. Shapes fit as for [`Set`](super::Set).
@@ -18,11 +18,15 @@ impl Add {
     /// Addition of `coefficient` times a copy of `vector`.
     ///
     /// # Errors
-    /// [`NotFinite`](Error::NotFinite) for a coefficient of NaN or infinity. Whether the vector fits
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a coefficient of NaN or infinity. Whether the vector fits
     /// is checked before each run.
     pub fn new(vector: &Tensor, coefficient: f64) -> Result<Self> {
         if !coefficient.is_finite() {
-            return Err(Error::NotFinite { what: "the coefficient", given: coefficient });
+            return Err(InterventionError::NotFinite {
+                what: "the coefficient",
+                given: coefficient,
+            }
+            .into());
         }
         Ok(Self { vector: Overlay::new(vector)?, coefficient })
     }
@@ -33,7 +37,12 @@ impl Edit for Add {
         self.vector.check(selected)
     }
 
-    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_add(&self.vector.over(selected)?.f_mul_scalar(self.coefficient)?)?)
+    fn mixing(&self, part: &Part<'_>) -> Result<Mixing> {
+        let mixes = self.coefficient != 0.0 && self.vector.shows_later_keys(part)?;
+        Ok(if mixes { Mixing::Always } else { Mixing::Never })
+    }
+
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
+        Ok(selected.f_add(&self.vector.over(selected, part)?.f_mul_scalar(self.coefficient)?)?)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use tch::Tensor;
 
 use crate::error::Result;
-use crate::hook::{Edit, Part};
+use crate::hook::{Edit, Mixing, Part};
 
 /// A closure with a name, which stands for it in errors and in the ledger.
 pub struct Function<F> {
@@ -27,8 +27,8 @@ impl<F> fmt::Debug for Function<F> {
 }
 
 impl<F: Fn(&Tensor, &Part<'_>) -> Result<Tensor> + Send + 'static> Edit for Function<F> {
-    fn may_mix_positions(&self) -> bool {
-        true
+    fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
+        Ok(Mixing::Perhaps)
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {

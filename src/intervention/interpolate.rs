@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::overlay::Overlay;
-use crate::error::{Error, Result};
-use crate::hook::{Edit, Part, TensorForm};
+use crate::error::{InterventionError, Result};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
 
 /// Moves the selected activations towards a tensor: `x + weight · (target - x)`. The weight 0 changes
 /// nothing, 1 is [`Set`](super::Set), and others lie on the line through both. Shapes fit as for
@@ -19,11 +19,11 @@ impl Interpolate {
     /// Interpolation towards a copy of `target`.
     ///
     /// # Errors
-    /// [`NotFinite`](Error::NotFinite) for a weight of NaN or infinity. Whether the target fits is
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a weight of NaN or infinity. Whether the target fits is
     /// checked before each run.
     pub fn new(target: &Tensor, weight: f64) -> Result<Self> {
         if !weight.is_finite() {
-            return Err(Error::NotFinite { what: "the weight", given: weight });
+            return Err(InterventionError::NotFinite { what: "the weight", given: weight }.into());
         }
         Ok(Self { target: Overlay::new(target)?, weight })
     }
@@ -34,11 +34,16 @@ impl Edit for Interpolate {
         self.target.check(selected)
     }
 
+    fn mixing(&self, part: &Part<'_>) -> Result<Mixing> {
+        let mixes = self.weight != 0.0 && self.target.shows_later_keys(part)?;
+        Ok(if mixes { Mixing::Always } else { Mixing::Never })
+    }
+
     fn overwrites(&self) -> bool {
         self.weight == 1.0
     }
 
-    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_lerp(&self.target.over(selected)?, self.weight)?)
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
+        Ok(selected.f_lerp(&self.target.over(selected, part)?, self.weight)?)
     }
 }

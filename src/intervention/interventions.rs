@@ -37,7 +37,7 @@ impl Interventions {
     /// Adds scaling of what `at` selects by `factor`.
     ///
     /// # Errors
-    /// [`NotFinite`](crate::Error::NotFinite) for NaN or an infinity. Whether the model and the
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for NaN or an infinity. Whether the model and the
     /// input have what is selected is checked by each run.
     pub fn scale<Class>(&mut self, at: At<Class>, factor: f64) -> Result<&mut Self> {
         Ok(self.add(Hook::new(at, Scale::new(factor)?)))
@@ -137,10 +137,10 @@ impl Interventions {
     /// tensors there is none.
     ///
     /// # Errors
-    /// [`NotBuiltIn`](crate::Error::NotBuiltIn) for closures and edits of one's own,
-    /// [`StoredKind`](crate::Error::StoredKind) for tensors that are not of floating-point numbers,
+    /// [`NotBuiltIn`](crate::error::InterventionError::NotBuiltIn) for closures and edits of one's own,
+    /// [`StoredKind`](crate::error::CheckpointError::StoredKind) for tensors that are not of floating-point numbers,
     /// [`UnknownName`](crate::Error::UnknownName) for another extension, and
-    /// [`Write`](crate::Error::Write).
+    /// [`Write`](crate::error::FileError::Write).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         description::save(self, path.as_ref())
     }
@@ -149,10 +149,10 @@ impl Interventions {
     /// the kind in which they are stored; [`load_onto`](Self::load_onto) loads them beside another model.
     ///
     /// # Errors
-    /// [`Toml`](crate::Error::Toml) and [`Json`](crate::Error::Json) for a text that cannot be read or
-    /// has a field that is not known, [`DescribedHook`](crate::Error::DescribedHook) for a hook that
+    /// [`Toml`](crate::error::FileError::Toml) and [`Json`](crate::error::FileError::Json) for a text that cannot be read or
+    /// has a field that is not known, [`DescribedHook`](crate::error::InterventionError::DescribedHook) for a hook that
     /// cannot be, [`UnknownName`](crate::Error::UnknownName) for another extension,
-    /// [`NotFound`](crate::Error::NotFound) and [`Read`](crate::Error::Read).
+    /// [`NotFound`](crate::error::FileError::NotFound) and [`Read`](crate::error::FileError::Read).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_onto(path, Device::Cpu)
     }

@@ -10,11 +10,15 @@ use crate::hook::{Edit, Part};
 /// Factual Associations", 2023).
 ///
 /// A query that is left with no key at all fails the run, with
-/// [`NoKeyLeft`](crate::Error::NoKeyLeft): its pattern would be 0/0.
+/// [`NoKeyLeft`](crate::error::HookError::NoKeyLeft): its pattern would be 0/0.
 #[derive(Debug)]
 pub(super) struct KnockOut;
 
 impl Edit for KnockOut {
+    fn hides_keys(&self) -> bool {
+        true
+    }
+
     fn overwrites(&self) -> bool {
         true
     }

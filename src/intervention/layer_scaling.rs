@@ -33,7 +33,7 @@ impl LayerScaling {
     /// Sets the factor of `layer` and returns the one that it had.
     ///
     /// # Errors
-    /// [`NotFinite`](crate::Error::NotFinite) for NaN or an infinity. Whether the model has the
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for NaN or an infinity. Whether the model has the
     /// layer is checked by each run.
     pub fn insert(&mut self, layer: usize, factor: f64) -> Result<Option<f64>> {
         let scale = Scale::new(factor)?;

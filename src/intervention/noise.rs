@@ -4,8 +4,9 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use tch::Tensor;
 
 use super::random::{self, Place};
-use crate::error::{Error, Result};
-use crate::hook::{Axes, Edit, Part, Site};
+use crate::error::{InterventionError, Result};
+use crate::hook::{Edit, Mixing, Part};
+use crate::site::{Axes, Site};
 
 /// Adds random numbers: `x + e`, each `e` drawn on its own.
 ///
@@ -32,7 +33,7 @@ impl Noise {
     /// Normally distributed noise of mean 0 and standard deviation `std`.
     ///
     /// # Errors
-    /// [`NotFinite`](Error::NotFinite) and [`NegativeAmount`](Error::NegativeAmount).
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`NegativeAmount`](crate::error::InterventionError::NegativeAmount).
     pub fn gaussian(std: f64, seed: u64) -> Result<Self> {
         check("the standard deviation of the noise", std)?;
         Ok(Self { amount: Amount::Gaussian { std }, seed })
@@ -41,7 +42,7 @@ impl Noise {
     /// Noise spread evenly between `-half_width` and `half_width`.
     ///
     /// # Errors
-    /// [`NotFinite`](Error::NotFinite) and [`NegativeAmount`](Error::NegativeAmount).
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`NegativeAmount`](crate::error::InterventionError::NegativeAmount).
     pub fn uniform(half_width: f64, seed: u64) -> Result<Self> {
         check("the half width of the noise", half_width)?;
         Ok(Self { amount: Amount::Uniform { half_width }, seed })
@@ -82,24 +83,24 @@ impl Noise {
 }
 
 impl Edit for Noise {
+    fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
+        // Nothing is added where the causal mask holds.
+        Ok(Mixing::Never)
+    }
+
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
         let noise = Tensor::f_from_slice(&self.drawn(part))?.f_view(&selected.size()[..])?;
         let noise = noise.f_to_kind(selected.f_kind()?)?.f_to_device(selected.device())?;
-        let noised = selected.f_add(&noise)?;
-        if part.site.axes() != Axes::Attention {
-            return Ok(noised);
-        }
-        // Noise beyond the range of the run's kind is infinite, and the sum would be NaN.
-        Ok(selected.f_where_self(&selected.f_isneginf()?, &noised)?)
+        Ok(selected.f_add(&noise)?)
     }
 }
 
 fn check(what: &'static str, given: f64) -> Result<()> {
     if !given.is_finite() {
-        return Err(Error::NotFinite { what, given });
+        return Err(InterventionError::NotFinite { what, given }.into());
     }
     if given < 0.0 {
-        return Err(Error::NegativeAmount { what, given });
+        return Err(InterventionError::NegativeAmount { what, given }.into());
     }
     Ok(())
 }

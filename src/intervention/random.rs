@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::hook::{Axes, Part, Site};
+use crate::hook::Part;
+use crate::site::{Axes, Site};
 
 /// Where one vector of a site stands: all that lies along the last axis there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use tch::Tensor;
 
-use crate::error::{Error, Result};
-use crate::hook::{Edit, Part};
+use crate::error::{InterventionError, Result};
+use crate::hook::{Edit, Mixing, Part};
 
 /// Multiplies the selected activations by a factor. The factor 0 is zero ablation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,12 +18,12 @@ impl Scale {
     /// Scaling by `factor`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for NaN or an infinity.
+    /// [`InterventionError::NotFinite`] for NaN or an infinity.
     pub fn new(factor: f64) -> Result<Self> {
         if factor.is_finite() {
             Ok(Self { factor })
         } else {
-            Err(Error::NotFinite { what: "the scaling factor", given: factor })
+            Err(InterventionError::NotFinite { what: "the scaling factor", given: factor }.into())
         }
     }
 
@@ -34,6 +34,11 @@ impl Scale {
 }
 
 impl Edit for Scale {
+    fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
+        // What is zero stays zero: no factor shows a later key.
+        Ok(Mixing::Never)
+    }
+
     fn overwrites(&self) -> bool {
         self.factor == 0.0
     }

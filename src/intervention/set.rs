@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::overlay::Overlay;
 use crate::error::Result;
-use crate::hook::{Edit, Part, TensorForm};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
 
 /// Replaces the selected activations by a tensor: activation patching, when it comes from another
 /// run; mean or resample ablation, when it is a mean or comes from another example.
@@ -33,11 +33,16 @@ impl Edit for Set {
         self.value.check(selected)
     }
 
+    fn mixing(&self, part: &Part<'_>) -> Result<Mixing> {
+        let mixes = self.value.shows_later_keys(part)?;
+        Ok(if mixes { Mixing::Always } else { Mixing::Never })
+    }
+
     fn overwrites(&self) -> bool {
         true
     }
 
-    fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(self.value.over(selected)?.f_contiguous()?)
+    fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
+        Ok(self.value.over(selected, part)?.f_contiguous()?)
     }
 }

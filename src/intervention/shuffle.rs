@@ -4,8 +4,9 @@ use rand::seq::SliceRandom;
 use tch::Tensor;
 
 use super::random::{self, Place};
-use crate::error::{Error, Result};
-use crate::hook::{Axes, Edit, Part, Site, TensorForm};
+use crate::error::{InterventionError, Result};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::site::{Axes, Site};
 
 /// Lets activations change places, so that each is still there and their order is lost.
 ///
@@ -56,17 +57,22 @@ impl Shuffle {
 impl Edit for Shuffle {
     fn check(&self, _selected: &TensorForm, part: &Part<'_>) -> Result<()> {
         if part.site.axes() == Axes::Attention {
-            return Err(Error::EditSite { allowed: "all but attn_scores and pattern" });
+            return Err(
+                InterventionError::EditSite { allowed: "all but attn_scores and pattern" }.into()
+            );
         }
         let given = match self.what {
             What::Positions => part.positions.len(),
             What::Channels => part.last_axis.len(),
         };
-        if given < 2 { Err(Error::TooFewToShuffle { given }) } else { Ok(()) }
+        if given < 2 { Err(InterventionError::TooFewToShuffle { given }.into()) } else { Ok(()) }
     }
 
-    fn mixes_positions(&self) -> bool {
-        self.what == What::Positions
+    fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
+        Ok(match self.what {
+            What::Positions => Mixing::Always,
+            What::Channels => Mixing::Never,
+        })
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {

@@ -1,17 +1,16 @@
 //! Causal multi-head self-attention.
 
-use std::cell::LazyCell;
-
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
+use super::mixing::Mixing;
 use super::pass::Pass;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::hook::{Halt, Site};
-use crate::segment::{self, SegmentGroup, Segments};
+use crate::dispatch::Interrupt;
+use crate::error::Result;
+use crate::site::Site;
 
 /// `softmax(mask(q kᵀ · scale)) v` per head, the heads concatenated and projected (Vaswani et al.
 /// 2017), reading the residual stream through a layer norm.
@@ -21,9 +20,9 @@ pub(super) struct Attention {
     norm: LayerNorm,
     qkv: Linear,
     output: Linear,
+    mixing: Mixing,
     n_heads: i64,
     d_head: i64,
-    scale: f64,
 }
 
 /// Queries, keys and values, each `[rows, head, d_head]`.
@@ -36,16 +35,16 @@ impl Attention {
             norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_1"))?,
             qkv: Linear::load(loader, &format!("h.{layer}.attn.c_attn"))?,
             output: Linear::load(loader, &format!("h.{layer}.attn.c_proj"))?,
+            mixing: Mixing::new(config, layer),
             n_heads: config.n_heads as i64,
             d_head: config.d_head as i64,
-            scale: config.attention_scale(layer),
         })
     }
 
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`, in the layout that the pass goes on with
-    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let layer = self.layer;
         let sites = LayerNormSites {
             scale: Site::ln1_scale(layer),
@@ -61,7 +60,7 @@ impl Attention {
         let entered = pass.segments;
         pass.narrow(layer);
         let q = pass.carried(entered, q)?;
-        let z = self.mix(&q, [&k, &v], entered, pass)?;
+        let z = self.mixing.forward(&q, [&k, &v], entered, pass)?;
         let z = pass.visit(Site::z(layer), z)?;
         self.add_up(&z, pass)
     }
@@ -77,7 +76,7 @@ impl Attention {
     ///
     /// # Shapes
     /// - result: `[rows, head, d_model]` each
-    fn forks(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Option<Qkv>, Halt> {
+    fn forks(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Option<Qkv>, Interrupt> {
         let (all, each) = self.fork_sites();
         if !pass.hooks.wants(all) && !each.iter().any(|&site| pass.hooks.wants(site)) {
             return Ok(None);
@@ -98,7 +97,7 @@ impl Attention {
         let (all, each) = self.fork_sites();
         let Some(forks) = forks else { return Ok(qkv) };
         for (part, (fork, site)) in forks.iter().zip(each).enumerate() {
-            let edits = |sequence| pass.hooks.edits_for(&[all, site], sequence);
+            let edits = |segment| pass.hooks.edits_for(&[all, site], segment);
             let (following, rows) = pass.segments.only(edits);
             if following.rows == 0 {
                 continue;
@@ -112,9 +111,8 @@ impl Attention {
     }
 
     fn fork_sites(&self) -> (Site, [Site; 3]) {
-        let each =
-            [Site::q_input(self.layer), Site::k_input(self.layer), Site::v_input(self.layer)];
-        (Site::attn_in(self.layer), each)
+        let [all, q, k, v] = Site::attention_forks(self.layer);
+        (all, [q, k, v])
     }
 
     /// Queries (part 0), keys (1) or values (2) when each head reads an input of its own.
@@ -133,97 +131,12 @@ impl Attention {
         self.qkv.rounded(&product.f_add(&bias.f_view([n_heads, d_head])?)?)
     }
 
-    /// Each head's mixture of values. Queries lie as the pass has them, keys and values as `entered` has
-    /// them.
-    ///
-    /// # Shapes
-    /// - result: `[rows, head, d_head]`
-    fn mix(
-        &self,
-        q: &Tensor,
-        [k, v]: [&Tensor; 2],
-        entered: &Segments,
-        pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
-        let segments = pass.segments;
-        let places = LazyCell::new(|| entered.places());
-        let mut mixed = Vec::with_capacity(segments.groups.len());
-        for (number, group) in segments.groups.iter().enumerate() {
-            // [batch, head, pos, d_head], views all of them but what is gathered.
-            let own =
-                |part: &Tensor| -> Result<Tensor> { Ok(group.stacked(part)?.f_transpose(1, 2)?) };
-            let q = own(q)?;
-            let is_whole = group.span.start == 0;
-            let (k, v) = match &mut pass.cache {
-                Some(cache) => cache.extend(self.layer, group, own(k)?, own(v)?)?,
-                None if is_whole && entered == segments => (own(k)?, own(v)?),
-                None => {
-                    let rows = Tensor::f_from_slice(&group.key_rows(&places))?;
-                    let rows = rows.f_to_device(q.device())?;
-                    let shape = [group.segments.len() as i64, -1, self.n_heads, self.d_head];
-                    let gathered = |flat: &Tensor| -> Result<Tensor> {
-                        Ok(flat.f_index_select(0, &rows)?.f_view(shape)?.f_transpose(1, 2)?)
-                    };
-                    (gathered(k)?, gathered(v)?)
-                }
-            };
-            let z = match self.edited_pattern(&q, &k, number, pass)? {
-                Some(pattern) => pattern.f_matmul(&v)?,
-                None => {
-                    // Without a past the fused mask fits; the last position alone needs none.
-                    let mask = (!is_whole && group.len() > 1)
-                        .then(|| Ok::<_, Error>(future(group, q.device())?.f_logical_not()?))
-                        .transpose()?;
-                    Tensor::f_scaled_dot_product_attention(
-                        &q, &k, &v, mask, 0.0, is_whole, self.scale, false,
-                    )?
-                }
-            };
-            mixed.push(z.f_transpose(1, 2)?);
-        }
-        Ok(segment::flatten(mixed)?)
-    }
-
-    /// The attention pattern of one group, past its sites; `None` unless a hook edits it, so that
-    /// the fused path can be taken.
-    ///
-    /// # Shapes
-    /// - q, k: `[batch, head, pos, d_head]`
-    /// - result: `[batch, head, query_pos, key_pos]`
-    fn edited_pattern(
-        &self,
-        q: &Tensor,
-        k: &Tensor,
-        number: usize,
-        pass: &mut Pass<'_, '_>,
-    ) -> Result<Option<Tensor>, Halt> {
-        let (scores_site, pattern_site) =
-            (Site::attn_scores(self.layer), Site::pattern(self.layer));
-        let (segments, hooks) = (pass.segments, &mut *pass.hooks);
-        if !hooks.wants(scores_site) && !hooks.wants(pattern_site) {
-            return Ok(None);
-        }
-        let future = future(&segments.groups[number], q.device())?;
-        let mask = |scores: &Tensor| scores.f_masked_fill(&future, f64::NEG_INFINITY);
-        let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul_scalar(self.scale)?;
-        let scores = hooks.visit_group(scores_site, mask(&scores)?, segments, number)?;
-        // An edit may scale the masked scores along; no edit lifts the mask.
-        let scores = mask(&scores)?;
-        if hooks.edits(scores_site) {
-            check_keys(&scores, &segments.groups[number], scores_site)?;
-        }
-        let pattern = scores.f_softmax(-1, None::<Kind>)?;
-        let pattern = hooks.visit_group(pattern_site, pattern, segments, number)?;
-        let edited = hooks.edits(scores_site) || hooks.edits(pattern_site);
-        Ok(edited.then_some(pattern))
-    }
-
     /// The sum of what the heads add to the stream.
     ///
     /// # Shapes
     /// - z: `[rows, head, d_head]`
     /// - result: `[rows, d_model]`
-    fn add_up(&self, z: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    fn add_up(&self, z: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let site = Site::result(self.layer);
         if pass.hooks.wants(site) {
             let weight = self.output.dense()?.f_view([self.n_heads, self.d_head, -1])?;
@@ -237,26 +150,4 @@ impl Attention {
         }
         Ok(self.output.forward(&z.f_flatten(1, 2)?)?)
     }
-}
-
-/// Where a key is later than its query, `[query_pos, key_pos]`.
-fn future(group: &SegmentGroup, device: Device) -> Result<Tensor> {
-    let [queries, keys] = [group.len() as i64, group.span.end as i64];
-    let all = Tensor::f_ones([queries, keys], (Kind::Bool, device))?;
-    Ok(all.f_triu(group.span.start as i64 + 1)?)
-}
-
-/// Checks that every query may attend to some key.
-///
-/// # Shapes
-/// - scores: `[batch, head, query_pos, key_pos]`
-fn check_keys(scores: &Tensor, group: &SegmentGroup, site: Site) -> Result<()> {
-    let without = scores.f_isneginf()?.f_all_dim(-1, false)?.f_nonzero()?;
-    if without.size()[0] == 0 {
-        return Ok(());
-    }
-    let index = |axis| -> Result<usize> { Ok(without.f_int64_value(&[0, axis])? as usize) };
-    let (sequence, head) = (group.segments[index(0)?].id, index(1)?);
-    let query = group.span.start + index(2)?;
-    Err(Error::NoKeyLeft { site: site.to_string(), sequence, head, query })
 }

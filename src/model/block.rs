@@ -7,8 +7,9 @@ use super::attention::Attention;
 use super::mlp::Mlp;
 use super::pass::Pass;
 use crate::config::Config;
+use crate::dispatch::Interrupt;
 use crate::error::Result;
-use crate::hook::{Halt, Site};
+use crate::site::Site;
 
 /// Attention and MLP, each reading the residual stream and adding to it.
 #[derive(Debug)]
@@ -27,11 +28,10 @@ impl Block {
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, residual: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    pub fn forward(&self, residual: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let layer = self.layer;
         let resid_pre = pass.visit(Site::resid_pre(layer), residual)?;
-        let skipped = |pass: &Pass<'_, '_>, sequence| pass.hooks.skips(layer, sequence);
-        let (segments, rows) = pass.segments.only(|sequence| !skipped(pass, sequence));
+        let (segments, rows) = pass.segments.only(|segment| !pass.hooks.skips(layer, segment));
         let resid_post = if segments.rows == 0 {
             resid_pre
         } else if segments.rows == pass.segments.rows {
@@ -47,7 +47,7 @@ impl Block {
         pass.visit(Site::resid_post(layer), resid_post)
     }
 
-    fn compute(&self, resid_pre: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    fn compute(&self, resid_pre: Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let layer = self.layer;
         let entered = pass.segments;
         let attn_out = self.attention.forward(&resid_pre, pass)?;

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::error::Result;
-use crate::segment::SegmentGroup;
+use crate::layout::{SegmentGroup, SegmentId};
 
 /// The keys and values of each block, as they were after its hooks, group by group.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(crate) struct Cache {
 
 #[derive(Debug)]
 struct Past {
-    segments: Vec<usize>,
+    segments: Vec<SegmentId>,
     /// `[batch, head, pos, d_head]`
     keys: Tensor,
     values: Tensor,
@@ -55,7 +55,7 @@ impl Cache {
     }
 
     /// Forgets the segments that `keep` does not name.
-    pub fn retain(&mut self, keep: impl Fn(usize) -> bool) -> Result<()> {
+    pub fn retain(&mut self, keep: impl Fn(SegmentId) -> bool) -> Result<()> {
         for layer in &mut self.layers {
             for past in layer.iter_mut() {
                 past.retain(&keep)?;
@@ -71,7 +71,7 @@ impl Past {
         group.ids().eq(self.segments.iter().copied())
     }
 
-    fn retain(&mut self, keep: impl Fn(usize) -> bool) -> Result<()> {
+    fn retain(&mut self, keep: impl Fn(SegmentId) -> bool) -> Result<()> {
         let kept = |row: &usize| keep(self.segments[*row]);
         let rows: Vec<usize> = (0..self.segments.len()).filter(kept).collect();
         if rows.len() == self.segments.len() {

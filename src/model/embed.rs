@@ -4,8 +4,9 @@ use tch::Tensor;
 
 use super::Loader;
 use super::pass::Pass;
+use crate::dispatch::Interrupt;
 use crate::error::Result;
-use crate::hook::{Halt, Site};
+use crate::site::Site;
 
 /// `x_p = W_E[token_p] + W_pos[p]`.
 #[derive(Debug)]
@@ -28,7 +29,11 @@ impl Embed {
     ///
     /// # Shapes
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, sequences: &[Vec<u32>], pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    pub fn forward(
+        &self,
+        sequences: &[Vec<u32>],
+        pass: &mut Pass<'_, '_>,
+    ) -> Result<Tensor, Interrupt> {
         let mut tokens = Vec::with_capacity(pass.segments.rows);
         let mut positions = Vec::with_capacity(pass.segments.rows);
         for (segment, _) in pass.segments.by_row() {

@@ -6,8 +6,8 @@ use super::Gpt2;
 use super::pass::Pass;
 use super::scored::Scored;
 use super::unembed::Unembed;
+use crate::dispatch::Interrupt;
 use crate::error::Result;
-use crate::hook::Halt;
 
 impl Gpt2 {
     /// The logits of the scored rows, `[rows, d_vocab]`, of the tokens that the segments carry.
@@ -16,7 +16,7 @@ impl Gpt2 {
         sequences: &[Vec<u32>],
         scored: &Scored,
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         let residual = self.embedded(sequences, pass)?;
         self.forward_from(0, residual, scored, pass)
     }
@@ -28,7 +28,7 @@ impl Gpt2 {
         mut residual: Tensor,
         scored: &Scored,
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         for layer in layer..self.blocks.len() {
             residual = self.through_block(layer, residual, pass)?;
         }
@@ -41,7 +41,7 @@ impl Gpt2 {
         &self,
         sequences: &[Vec<u32>],
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         let residual = self.embed.forward(sequences, pass)?;
         Ok(pass.fork(0, residual)?)
     }
@@ -52,7 +52,7 @@ impl Gpt2 {
         layer: usize,
         residual: Tensor,
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         self.blocks[layer].forward(residual, pass)
     }
 
@@ -62,7 +62,7 @@ impl Gpt2 {
         residual: &Tensor,
         scored: &Scored,
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         if Unembed::is_watched(pass.hooks) {
             return Ok(scored.rows_of(self.unembed.forward(residual, pass)?)?);
         }

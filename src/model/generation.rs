@@ -6,11 +6,10 @@ use super::pass::Pass;
 use super::sampling::Sampling;
 use super::scored::Scored;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::hook::{
-    Dispatcher, Halt, HookRegistry, Intent, Ledger, Positions, Registries, Way, Work,
-};
-use crate::segment::{Segment, Segments};
+use crate::dispatch::{Dispatcher, Intent, Ledger, Registries, Work};
+use crate::error::{Result, RunError};
+use crate::hook::{HookRegistry, Positions};
+use crate::layout::{Segment, SegmentId, Segments};
 
 /// A continuation to be: how many tokens, how they are chosen, what to change on the way.
 ///
@@ -84,20 +83,14 @@ impl<'a> Generation<'a> {
     ///
     /// # Errors
     /// Those of [`Run::execute`](crate::Run::execute), hooks being checked against every step before the
-    /// first; [`NoNewTokens`](Error::NoNewTokens), [`ContinuationTooLong`](Error::ContinuationTooLong),
-    /// [`TopKOutOfRange`](Error::TopKOutOfRange), and [`MixesPositions`](Error::MixesPositions) for
+    /// first; [`NoNewTokens`](crate::error::RunError::NoNewTokens), [`ContinuationTooLong`](crate::error::RunError::ContinuationTooLong),
+    /// [`TopKOutOfRange`](crate::error::AnalysisError::TopKOutOfRange), and [`MixesPositions`](crate::error::HookError::MixesPositions) for
     /// hooks whose result at one position depends on others.
     pub fn execute(self) -> Result<Generated> {
         let layouts = self.layouts()?;
         let config = &self.model.config;
         self.sampling.check(config.d_vocab)?;
-        let intent = Intent {
-            registries: self.registries,
-            captures: Vec::new(),
-            n_sequences: self.prompts.sequences().len(),
-            way: Way { from: None, until: None },
-            check_finite: false,
-        };
+        let intent = Intent { in_steps: true, ..Intent::of(self.registries) };
         let form = (self.model.precision.kind(), self.model.device);
         let mut dispatcher = Dispatcher::new(config, &layouts, intent, form)?;
         let tokens = tch::no_grad(|| self.steps(&layouts, &mut dispatcher))?;
@@ -110,13 +103,13 @@ impl<'a> Generation<'a> {
     fn layouts(&self) -> Result<Vec<Segments>> {
         self.prompts.check(&self.model.config)?;
         let Some(further) = self.max_new_tokens.checked_sub(1) else {
-            return Err(Error::NoNewTokens);
+            return Err(RunError::NoNewTokens.into());
         };
         let n_ctx = self.model.config.n_ctx;
         for (sequence, prompt) in self.prompts.sequences().iter().enumerate() {
             if prompt.len() + further > n_ctx {
                 let (prompt, new) = (prompt.len(), self.max_new_tokens);
-                return Err(Error::ContinuationTooLong { sequence, prompt, new, n_ctx });
+                return Err(RunError::ContinuationTooLong { sequence, prompt, new, n_ctx }.into());
             }
         }
         let prompts = Segments::reaching(self.prompts, further);
@@ -129,7 +122,7 @@ impl<'a> Generation<'a> {
         let mut sequences = self.prompts.sequences().to_vec();
         let mut is_done = vec![false; sequences.len()];
         for layout in layouts {
-            let (segments, _) = layout.only(|sequence| !is_done[sequence]);
+            let (segments, _) = layout.only(|SegmentId(sequence)| !is_done[sequence]);
             if segments.rows == 0 {
                 break;
             }
@@ -138,8 +131,10 @@ impl<'a> Generation<'a> {
                 Pass { segments: &segments, hooks, cache: Some(&mut cache), layouts: None };
             let logits = match self.model.forward(&sequences, &scored, &mut pass) {
                 Ok(logits) => logits,
-                Err(Halt::Failed(error)) => return Err(error),
-                Err(Halt::Stopped) => break,
+                Err(interrupt) => {
+                    interrupt.of_run()?;
+                    break;
+                }
             };
             for (row, (segment, _)) in segments.by_row().enumerate() {
                 let &Segment { sequence, example, .. } = segment;
@@ -148,7 +143,7 @@ impl<'a> Generation<'a> {
                 sequences[sequence].push(token);
                 is_done[sequence] = self.stop_token == Some(token);
             }
-            cache.retain(|sequence| !is_done[sequence])?;
+            cache.retain(|SegmentId(sequence)| !is_done[sequence])?;
         }
         let prompts = self.prompts.sequences();
         Ok(sequences

@@ -5,8 +5,9 @@ use tch::{Kind, Tensor};
 use super::Loader;
 use super::pass::Pass;
 use crate::config::Config;
+use crate::dispatch::Interrupt;
 use crate::error::Result;
-use crate::hook::{Halt, Site};
+use crate::site::Site;
 
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl LayerNorm {
         x: &Tensor,
         sites: LayerNormSites,
         pass: &mut Pass<'_, '_>,
-    ) -> Result<Tensor, Halt> {
+    ) -> Result<Tensor, Interrupt> {
         let LayerNormSites { scale: scale_site, normalized: normalized_site } = sites;
         if !pass.hooks.wants(scale_site) && !pass.hooks.wants(normalized_site) {
             return Ok(self.forward(x)?);

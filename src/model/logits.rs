@@ -3,7 +3,7 @@
 use ndarray::Array1;
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{BatchError, Error, Result, RunError};
 
 /// The logits of a run, at the positions that were unembedded.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Logits {
     /// - result: `[positions, d_vocab]`, a row for each of [`positions`](Self::positions)
     ///
     /// # Errors
-    /// [`Error::NoSuchSequence`].
+    /// [`BatchError::NoSuchSequence`].
     pub fn tensor(&self, sequence: usize) -> Result<&Tensor> {
         Ok(&self.sequence(sequence)?.logits)
     }
@@ -38,7 +38,7 @@ impl Logits {
     /// The positions of one sequence that were unembedded.
     ///
     /// # Errors
-    /// [`Error::NoSuchSequence`].
+    /// [`BatchError::NoSuchSequence`].
     pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
         Ok(&self.sequence(sequence)?.positions)
     }
@@ -60,12 +60,12 @@ impl Logits {
     /// - result: `[d_vocab]`
     ///
     /// # Errors
-    /// [`Error::NoSuchSequence`] and [`Error::NotUnembedded`].
+    /// [`BatchError::NoSuchSequence`] and [`RunError::NotUnembedded`].
     pub fn at(&self, sequence: usize, position: usize) -> Result<Array1<f64>> {
         let SequenceLogits { positions, logits, .. } = self.sequence(sequence)?;
         let Ok(row) = positions.binary_search(&position) else {
             let (given, unembedded) = (position, positions.clone());
-            return Err(Error::NotUnembedded { given, sequence, unembedded });
+            return Err(RunError::NotUnembedded { given, sequence, unembedded }.into());
         };
         let row = logits.f_get(row as i64)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
         Ok(Array1::from(Vec::<f64>::try_from(&row)?))
@@ -77,7 +77,7 @@ impl Logits {
             logits.sequences.iter().map(|of| (of.positions.clone(), of.logits.size())).collect()
         };
         if form(self) != form(other) {
-            return Err(Error::OtherLogits);
+            return Err(RunError::OtherLogits.into());
         }
         let mut largest: Option<f64> = None;
         for (ours, theirs) in self.sequences.iter().zip(&other.sequences) {
@@ -93,6 +93,6 @@ impl Logits {
 
     fn sequence(&self, given: usize) -> Result<&SequenceLogits> {
         let len = self.sequences.len();
-        self.sequences.get(given).ok_or(Error::NoSuchSequence { given, len })
+        self.sequences.get(given).ok_or(Error::Batch(BatchError::NoSuchSequence { given, len }))
     }
 }

@@ -7,8 +7,9 @@ use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use super::pass::Pass;
 use crate::config::{Activation, Config};
+use crate::dispatch::Interrupt;
 use crate::error::Result;
-use crate::hook::{Halt, Site};
+use crate::site::Site;
 
 /// `act(x W_in + b_in) W_out + b_out`, reading the residual stream through a layer norm.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Mlp {
     /// # Shapes
     /// - residual: `[rows, d_model]`
     /// - result: `[rows, d_model]`
-    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    pub fn forward(&self, residual: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let layer = self.layer;
         let sites = LayerNormSites {
             scale: Site::ln2_scale(layer),

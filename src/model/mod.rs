@@ -16,9 +16,9 @@ mod embed;
 mod forward;
 mod generation;
 mod layer_norm;
-mod layouts;
 mod linear;
 mod logits;
+mod mixing;
 mod mlp;
 mod pass;
 mod run;
@@ -38,7 +38,6 @@ use crate::precision::Precision;
 use block::Block;
 use embed::Embed;
 pub use generation::{Generated, Generation};
-pub(crate) use layouts::{Joining, Layouts};
 pub use logits::Logits;
 pub(crate) use pass::Pass;
 pub use run::{Effect, Run, RunOutput};
@@ -64,9 +63,9 @@ impl Gpt2 {
     /// copy of the files and, at its peak, hardly more memory than the model keeps.
     ///
     /// # Errors
-    /// [`WeightShape`](crate::Error::WeightShape) and
-    /// [`MissingWeights`](crate::Error::MissingWeights), before any weight is read;
-    /// [`NoSuchDevice`](crate::Error::NoSuchDevice); [`StoredKind`](crate::Error::StoredKind).
+    /// [`WeightShape`](crate::error::CheckpointError::WeightShape) and
+    /// [`MissingWeights`](crate::error::CheckpointError::MissingWeights), before any weight is read;
+    /// [`NoSuchDevice`](crate::Error::NoSuchDevice); [`StoredKind`](crate::error::CheckpointError::StoredKind).
     pub fn load(
         checkpoint: &Checkpoint,
         precision: Precision,

@@ -3,10 +3,10 @@
 use tch::Tensor;
 
 use super::cache::Cache;
-use super::layouts::Layouts;
+use crate::dispatch::{Dispatcher, Interrupt};
 use crate::error::Result;
-use crate::hook::{Dispatcher, Halt, Site};
-use crate::segment::Segments;
+use crate::layout::{Layouts, Segments};
+use crate::site::Site;
 
 /// A forward pass under way.
 pub(crate) struct Pass<'p, 'run> {
@@ -21,7 +21,7 @@ pub(crate) struct Pass<'p, 'run> {
 
 impl<'p, 'run> Pass<'p, 'run> {
     /// Shows the hooks the flat `[rows, …]` state at `site`.
-    pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor, Halt> {
+    pub fn visit(&mut self, site: Site, state: Tensor) -> Result<Tensor, Interrupt> {
         self.hooks.visit(site, state, self.segments)
     }
 

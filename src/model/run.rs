@@ -6,12 +6,11 @@ use super::pass::Pass;
 use super::scored::Scored;
 use super::{Gpt2, Logits};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::hook::{
-    Activations, Dispatcher, Halt, HookRegistry, Intent, Key, Ledger, Positions, Registries, Site,
-    Spec, TensorForm, Way, Work,
-};
-use crate::segment::Segments;
+use crate::dispatch::{Activations, Dispatcher, Intent, Ledger, Registries, RunRange, Work};
+use crate::error::{Result, RunError};
+use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, TensorForm};
+use crate::layout::Segments;
+use crate::site::Site;
 
 /// A run to be: what to change, what to keep, where to read the logits.
 ///
@@ -21,12 +20,12 @@ pub struct Run<'a> {
     model: &'a Gpt2,
     batch: &'a Batch,
     registries: Registries<'a>,
-    captures: Vec<Spec>,
+    captures: Vec<CaptureSpec>,
     resumed: Option<(usize, &'a [Tensor])>,
     until: Option<Site>,
     unembed: Option<Positions>,
     check_finite: bool,
-    hooks_may_idle: bool,
+    is_lenient: bool,
 }
 
 /// What a run gives back.
@@ -61,13 +60,14 @@ impl RunOutput {
     /// What the hooks did to the logits: `clean` are those of the same run without them.
     ///
     /// # Errors
-    /// [`Error::OtherLogits`] if `clean` are of other sequences or positions.
+    /// [`RunError::OtherLogits`] if `clean` are of other sequences or positions.
     pub fn effect(&self, clean: &Logits) -> Result<Effect> {
         let largest = self.logits.largest_difference(clean)?;
+        // An edit leads off the fused path, and that alone changes roundings.
         Ok(match largest {
+            _ if !self.ledger.changed() => Effect::NoChange,
             Some(largest) => Effect::LogitsChanged { largest },
-            None if self.ledger.changed() => Effect::LogitsIdentical,
-            None => Effect::NoChange,
+            None => Effect::LogitsIdentical,
         })
     }
 }
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
             until: None,
             unembed: Some(Positions::all()),
             check_finite: false,
-            hooks_may_idle: false,
+            is_lenient: false,
         }
     }
 
@@ -101,20 +101,21 @@ impl<'a> Run<'a> {
     }
 
     /// Keeps these activations: bare [sites](Site), or [captures](crate::hook::Capture) that say more.
-    pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
-        Spec::add(&mut self.captures, keys);
+    pub fn capture(mut self, keys: impl IntoIterator<Item = impl CaptureKey>) -> Self {
+        CaptureSpec::add(&mut self.captures, keys);
         self
     }
 
     /// Keeps what these specifications say.
-    pub(crate) fn capture_all(mut self, specs: &[Spec]) -> Self {
+    pub(crate) fn capture_all(mut self, specs: &[CaptureSpec]) -> Self {
         self.captures.extend_from_slice(specs);
         self
     }
 
-    /// Lets hooks be that never fire: those in a block that the only sequence skips.
-    pub(crate) fn hooks_may_idle(mut self) -> Self {
-        self.hooks_may_idle = true;
+    /// Lets be what a sweep lets be: hooks that never fire, in a block that the only sequence skips, and
+    /// logits of NaN.
+    pub(crate) fn lenient(mut self) -> Self {
+        self.is_lenient = true;
         self
     }
 
@@ -155,20 +156,21 @@ impl<'a> Run<'a> {
     /// Runs the model.
     ///
     /// # Errors
-    /// Before anything is computed: [`SequenceTooLong`](Error::SequenceTooLong) and
-    /// [`TokenOutOfRange`](Error::TokenOutOfRange);
-    /// [`HookRefused`](Error::HookRefused) and [`CaptureRefused`](Error::CaptureRefused), whose source
-    /// says what does not fit; [`PositionOutOfRange`](Error::PositionOutOfRange) for unembedded
-    /// positions; [`LayerOutOfRange`](Error::LayerOutOfRange); [`ForkAndNorm`](Error::ForkAndNorm);
-    /// [`RegistryCount`](Error::RegistryCount); [`ResidualForm`](Error::ResidualForm);
-    /// [`NothingAsked`](Error::NothingAsked). On the way: [`EditFailed`](Error::EditFailed),
-    /// [`EditResult`](Error::EditResult), [`NoKeyLeft`](Error::NoKeyLeft), and on request
-    /// [`NonFiniteAt`](Error::NonFiniteAt). At the end: [`HookNeverFired`](Error::HookNeverFired).
+    /// Before anything is computed: [`SequenceTooLong`](crate::error::BatchError::SequenceTooLong) and
+    /// [`TokenOutOfRange`](crate::error::BatchError::TokenOutOfRange);
+    /// [`HookRefused`](crate::error::HookError::Refused) and [`CaptureRefused`](crate::error::CaptureError::Refused), whose source
+    /// says what does not fit; [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange) for unembedded
+    /// positions; [`LayerOutOfRange`](crate::error::SelectionError::LayerOutOfRange); [`ForkAndNorm`](crate::error::HookError::ForkAndNorm);
+    /// [`RegistryCount`](crate::error::HookError::RegistryCount); [`ResidualForm`](crate::error::RunError::ResidualForm);
+    /// [`NothingAsked`](crate::error::RunError::NothingAsked). On the way: [`EditFailed`](crate::error::HookError::EditFailed),
+    /// [`EditResult`](crate::error::HookError::EditResult), [`NoKeyLeft`](crate::error::HookError::NoKeyLeft),
+    /// [`NotANumber`](crate::error::RunError::NotANumber) for logits of NaN, and on request
+    /// [`NonFiniteAt`](crate::error::RunError::NonFiniteAt). At the end: [`HookNeverFired`](crate::error::HookError::NeverFired).
     pub fn execute(self) -> Result<RunOutput> {
         let (segments, scored, mut dispatcher) = self.prepare()?;
         let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;
-        let closed = if self.hooks_may_idle { dispatcher.close() } else { dispatcher.finish()? };
-        let (ledger, activations, work) = closed;
+        let closed = if self.is_lenient { dispatcher.close() } else { dispatcher.finish() };
+        let (ledger, activations, work) = closed?;
         Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger, work })
     }
 
@@ -180,8 +182,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of [`execute`](Self::execute), whatever `scalar` fails with,
-    /// [`NotAScalar`](crate::Error::NotAScalar) for more than one number, and
-    /// [`ForkAndNorm`](crate::Error::ForkAndNorm) for captures that go round one another.
+    /// [`NotAScalar`](crate::error::RunError::NotAScalar) for more than one number, and
+    /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) for captures that go round one another.
     ///
     /// ```
     /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, hook::Site};
@@ -211,7 +213,7 @@ impl<'a> Run<'a> {
             Ok((logits, scalar))
         })?;
         if scalar.numel() != 1 {
-            return Err(Error::NotAScalar { given: scalar.size() });
+            return Err(RunError::NotAScalar { given: scalar.size() }.into());
         }
         let gradients = dispatcher.gradients(&scalar, segments.len())?;
         let (ledger, activations, work) = dispatcher.finish()?;
@@ -227,19 +229,19 @@ impl<'a> Run<'a> {
         let until = match (self.until, &self.unembed) {
             (None, None) => {
                 let sites = self.captures.iter().map(|spec| spec.site());
-                Some(sites.max().ok_or(Error::NothingAsked)?)
+                Some(sites.max().ok_or(RunError::NothingAsked)?)
             }
             (until, _) => until,
         };
-        let way = Way { from: self.resumed.map(|(layer, _)| layer), until };
-        way.check(&model.config)?;
+        let range = RunRange { from: self.resumed.map(|(layer, _)| layer), until };
+        range.check(&model.config)?;
         let scored = Scored::new(&segments, self.unembed.as_ref().filter(|_| until.is_none()))?;
         let intent = Intent {
             registries,
             captures: self.captures.clone(),
-            n_sequences: batch.sequences().len(),
-            way,
+            range,
             check_finite: self.check_finite,
+            in_steps: false,
         };
         let form = (model.precision.kind(), model.device);
         let layouts = std::slice::from_ref(&segments);
@@ -253,7 +255,7 @@ impl<'a> Run<'a> {
         let (model, sequences) = (self.model, self.batch.sequences());
         if residuals.len() != sequences.len() {
             let (given, len) = (residuals.len(), sequences.len());
-            return Err(Error::ResidualCount { given, needed: len });
+            return Err(RunError::ResidualCount { given, needed: len }.into());
         }
         for (sequence, (residual, tokens)) in residuals.iter().zip(sequences).enumerate() {
             let given = TensorForm::of(residual)?;
@@ -261,7 +263,7 @@ impl<'a> Run<'a> {
             let needed = TensorForm { size, kind: model.precision.kind(), device: model.device };
             if given != needed {
                 let (given, needed) = (given.to_string(), needed.to_string());
-                return Err(Error::ResidualForm { sequence, given, needed });
+                return Err(RunError::ResidualForm { sequence, given, needed }.into());
             }
         }
         Ok(())
@@ -283,9 +285,14 @@ impl<'a> Run<'a> {
             None => model.forward(self.batch.sequences(), scored, &mut pass),
         };
         match passed {
-            Ok(logits) => Ok(logits),
-            Err(Halt::Failed(error)) => Err(error),
-            Err(Halt::Stopped) => {
+            Ok(logits) => {
+                if !self.is_lenient {
+                    scored.check_numbers(&logits)?;
+                }
+                Ok(logits)
+            }
+            Err(interrupt) => {
+                interrupt.of_run()?;
                 let form = (model.precision.kind(), model.device);
                 Ok(Tensor::f_empty([0, model.config.d_vocab as i64], form)?)
             }

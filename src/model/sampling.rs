@@ -8,7 +8,7 @@ use rand_distr::weighted::WeightedIndex;
 use tch::{Device, Kind, Tensor};
 
 use crate::analysis::rank::top_k;
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Error, Result, RunError};
 
 /// How the next token is chosen from the logits.
 ///
@@ -34,7 +34,7 @@ impl Sampling {
     /// A token drawn with the probabilities `softmax(logits / temperature)`.
     ///
     /// # Errors
-    /// [`Error::Temperature`] unless the temperature is above 0 and finite.
+    /// [`RunError::Temperature`] unless the temperature is above 0 and finite.
     pub fn seeded(temperature: f64, seed: u64) -> Result<Self> {
         Self::drawn(temperature, None, seed)
     }
@@ -42,7 +42,7 @@ impl Sampling {
     /// A token drawn in the same way from the `k` most likely ones alone.
     ///
     /// # Errors
-    /// [`Error::Temperature`]. Whether there are `k` tokens is checked before the first step.
+    /// [`RunError::Temperature`]. Whether there are `k` tokens is checked before the first step.
     pub fn seeded_top_k(k: usize, temperature: f64, seed: u64) -> Result<Self> {
         Self::drawn(temperature, Some(k), seed)
     }
@@ -51,7 +51,7 @@ impl Sampling {
         if temperature.is_finite() && temperature > 0.0 {
             Ok(Self(Choice::Drawn { temperature, top_k, seed }))
         } else {
-            Err(Error::Temperature { given: temperature })
+            Err(RunError::Temperature { given: temperature }.into())
         }
     }
 
@@ -59,7 +59,7 @@ impl Sampling {
     pub(super) fn check(self, d_vocab: usize) -> Result<()> {
         match self.0 {
             Choice::Drawn { top_k: Some(given), .. } if given == 0 || given > d_vocab => {
-                Err(Error::TopKOutOfRange { given, allowed: d_vocab })
+                Err(AnalysisError::TopKOutOfRange { given, allowed: d_vocab }.into())
             }
             _ => Ok(()),
         }
@@ -78,7 +78,8 @@ impl Sampling {
         let logits = logits / temperature;
         let likely = top_k(logits.view(), k.unwrap_or(logits.len()))?;
         let weights = likely.iter().map(|ranked| ranked.log_prob.exp());
-        let weights = WeightedIndex::new(weights).map_err(|_| Error::NothingToDraw { position })?;
+        let weights = WeightedIndex::new(weights)
+            .map_err(|_| Error::Run(RunError::NothingToDraw { position }))?;
         Ok(likely[weights.sample(&mut generator(seed, example, position))].token)
     }
 }

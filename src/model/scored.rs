@@ -4,23 +4,23 @@ use tch::Tensor;
 
 use super::Logits;
 use super::logits::SequenceLogits;
-use crate::error::Result;
+use crate::error::{Error, Result, RunError};
 use crate::hook::Positions;
-use crate::segment::Segments;
+use crate::layout::{SegmentId, Segments};
 
 /// Which rows of the flat state are unembedded.
 pub(crate) struct Scored {
     /// Rows, segment by segment in the order of the flat state.
     rows: Vec<usize>,
     /// Number of the segment, length of its sequence and its scored positions, in the same order.
-    pub segments: Vec<(usize, usize, Vec<usize>)>,
+    pub segments: Vec<(SegmentId, usize, Vec<usize>)>,
 }
 
 impl Scored {
     /// `positions` of each sequence, or none.
     ///
     /// # Errors
-    /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange).
+    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange).
     pub fn new(segments: &Segments, positions: Option<&Positions>) -> Result<Self> {
         let mut scored = Self { rows: Vec::new(), segments: Vec::new() };
         for (segment, rows) in segments.by_row() {
@@ -44,6 +44,29 @@ impl Scored {
         let rows: Vec<i64> = self.rows.iter().map(|&row| row as i64).collect();
         let rows = Tensor::f_from_slice(&rows)?.f_to_device(state.device())?;
         Ok(state.f_index_select(0, &rows)?)
+    }
+
+    /// Checks that no logit is NaN: nobody asks for that.
+    ///
+    /// # Errors
+    /// [`RunError::NotANumber`].
+    pub fn check_numbers(&self, logits: &Tensor) -> Result<()> {
+        // The largest of several numbers is NaN if one of them is.
+        if logits.numel() == 0 || logits.f_max()?.f_isnan()?.f_int64_value(&[])? == 0 {
+            return Ok(());
+        }
+        let bad = logits.f_isnan()?.f_any_dim(-1, false)?.f_nonzero()?;
+        let mut row = bad.f_int64_value(&[0, 0])? as usize;
+        for (SegmentId(sequence), _, positions) in &self.segments {
+            match positions.get(row) {
+                Some(&position) => {
+                    let sequence = *sequence;
+                    return Err(RunError::NotANumber { sequence, position }.into());
+                }
+                None => row -= positions.len(),
+            }
+        }
+        Err(Error::Bug("a logit is NaN at no position".to_owned()))
     }
 
     /// Cuts the flat logits into sequences, in the batch's order.

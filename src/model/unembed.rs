@@ -7,8 +7,9 @@ use super::embed::Embed;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::pass::Pass;
 use crate::config::Config;
+use crate::dispatch::{Dispatcher, Interrupt};
 use crate::error::Result;
-use crate::hook::{Dispatcher, Halt, Site};
+use crate::site::Site;
 
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Unembed {
     /// # Shapes
     /// - x: `[rows, d_model]`
     /// - result: `[rows, d_vocab]`
-    pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Halt> {
+    pub fn forward(&self, x: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let sites = LayerNormSites {
             scale: Site::ln_final_scale(),
             normalized: Site::ln_final_normalized(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 use crate::whole_file;
 
 /// A directory that results are written into.
@@ -16,21 +16,21 @@ impl OutputDir {
     /// called before hours of work, not after.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`FileError::Write`].
     pub fn create(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let probe = path.join(".write-probe");
         std::fs::create_dir_all(&path)
             .and_then(|()| std::fs::write(&probe, []))
             .and_then(|()| std::fs::remove_file(&probe))
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
+            .map_err(|source| Error::File(FileError::Write { path: path.clone(), source }))?;
         Ok(Self { path })
     }
 
     /// Writes a file under another name and renames it when it is whole.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`FileError::Write`].
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.path.join(name);
         whole_file::write(&path, content)?;

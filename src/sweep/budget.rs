@@ -2,12 +2,13 @@
 
 use tch::Device;
 
-use super::Sweep;
+use super::{Sweep, Variants};
 use crate::config::Config;
+use crate::dispatch::hooks_in;
 use crate::error::Result;
-use crate::hook::{Axes, HookRegistry, Site, Spec, hooks_in};
-use crate::model::Layouts;
-use crate::segment::Segments;
+use crate::hook::{CaptureSpec, HookRegistry};
+use crate::layout::{Layouts, Segments};
+use crate::site::{Axes, Region, Site};
 
 /// Rows unembedded at a time, so that logits of all variants are never held at once.
 const ROWS_UNEMBEDDED_AT_ONCE: usize = 64;
@@ -18,7 +19,7 @@ const FALLBACK_BYTES: usize = 4 << 30;
 /// The sizes that bytes and operations follow from.
 pub(super) struct Costs {
     config: Config,
-    captures: Vec<Spec>,
+    captures: Vec<CaptureSpec>,
     bytes_per_number: usize,
     /// Whether a hook leads attention off its fused path, so that whole squares are held.
     has_squares: bool,
@@ -30,18 +31,15 @@ pub(super) struct Costs {
 }
 
 impl Costs {
-    pub fn new(
-        sweep: &Sweep<'_>,
-        registries: &[Box<dyn HookRegistry>],
-        scored_per_segment: usize,
-    ) -> Self {
+    pub fn new(sweep: &Sweep<'_>, variants: &Variants, scored_per_segment: usize) -> Self {
         let config = sweep.model.config().clone();
-        let layers = || (0..config.n_layers).map(Some).chain([None]);
-        let own = registries.iter().map(|registry| &**registry);
-        let hooks = own.chain([sweep.base_hooks]).flat_map(|registry| {
-            layers().flat_map(|layer| hooks_in(registry, layer)).map(|hook| hook.site())
-        });
-        let sites: Vec<Site> = hooks.chain(sweep.captures.iter().map(Spec::site)).collect();
+        let sites_of = |registry: &dyn HookRegistry| -> Vec<Site> {
+            let regions = Region::all(config.n_layers);
+            regions.flat_map(|region| hooks_in(registry, region)).map(|hook| hook.site()).collect()
+        };
+        let hooked = variants.iter().flat_map(|(_, own)| sites_of(own));
+        let captured = sweep.captures.iter().map(CaptureSpec::site);
+        let sites: Vec<Site> = hooked.chain(sites_of(sweep.base_hooks)).chain(captured).collect();
         let has = |axes| sites.iter().any(|site| site.axes() == axes);
         let (has_squares, has_head_residuals) = (has(Axes::Attention), has(Axes::HeadResidual));
         let longest = sweep.batch.sequences().iter().map(Vec::len).max().unwrap_or(0);

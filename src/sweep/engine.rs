@@ -2,70 +2,55 @@
 
 use std::ops::Range;
 
-use ndarray::Array2;
 use tch::{Device, Kind, Tensor};
 
-use super::captured::Captured;
-use super::metric::Reading;
 use super::plan::{PassPlan, Plan};
 use super::progress::{Progress, Reporter};
-use crate::error::{Error, Result};
-use crate::hook::{
-    Activations, Dispatcher, Halt, HookRegistry, Intent, NoHooks, Registries, Way, Work,
-};
+use super::reading::{Rows, Visitor};
+use super::results::{Change, Results};
+use crate::dispatch::{Dispatcher, Intent, Interrupt, Registries};
+use crate::error::{Error, Result, SweepError};
+use crate::hook::{HookRegistry, NoHooks};
+use crate::layout::{Segment, SegmentId, Segments};
 use crate::model::{Pass, Scored};
-use crate::segment::{Segment, Segments};
-
-/// What is told of every reading: the variant's index, or none for a base, the index of the position
-/// among the scored ones, and the reading.
-pub(crate) type Visitor<'v> = dyn FnMut(Option<usize>, usize, &Reading<'_>) -> Result<()> + 'v;
-
-/// The logits of a segment at its scored positions, `[position, d_vocab]`.
-type Rows = Array2<f64>;
 
 impl Plan<'_> {
-    /// Runs all passes, unless `report` gives `false`; what they captured and computed. Bases are read in each
-    /// pass, before variants.
-    pub(crate) fn read(
+    /// Runs all passes, unless `report` gives `false`, and tells `results` what they did. Bases are read in
+    /// each pass, before variants.
+    pub(super) fn run_passes(
         &self,
+        results: &mut Results,
         visit: &mut Visitor<'_>,
         report: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<(Captured, Work)> {
+    ) -> Result<()> {
         let mut reporter = Reporter::new(self.block_rows(), report);
-        let (mut captured, mut work) = (self.nothing_captured(), Work::default());
         for pass in &self.passes {
-            let done = tch::no_grad(|| self.run_pass(pass, visit, &mut reporter));
-            match done {
-                Ok((activations, of_pass)) => {
-                    work += of_pass;
-                    captured.take(&pass.members, activations);
+            match tch::no_grad(|| self.run_pass(pass, results, visit, &mut reporter)) {
+                Ok(()) => {}
+                Err(Interrupt::Stopped) => break,
+                Err(Interrupt::Failed(error)) => return Err(error),
+                Err(Interrupt::InSegment(segment, error)) => {
+                    return Err(self.in_segment(pass, segment, error));
                 }
-                Err(Halt::Stopped) => break,
-                Err(Halt::Failed(error)) => return Err(self.name_variant(pass, error)),
             }
         }
-        Ok((captured, work))
+        Ok(())
     }
 
     fn run_pass(
         &self,
         plan: &PassPlan,
+        results: &mut Results,
         visit: &mut Visitor<'_>,
         reporter: &mut Reporter<'_>,
-    ) -> Result<(Activations, Work), Halt> {
+    ) -> Result<(), Interrupt> {
         let (model, batch) = (self.sweep.model, self.sweep.batch);
         let n_bases = self.bases.len();
-        let members = plan.members.iter();
-        let own = members.map(|&(number, _)| &*self.variants.registries()[number]);
+        let own = plan.members.iter().map(|&(variant, _)| self.variants.registry(variant));
         let bases = std::iter::repeat_n(&NoHooks as &dyn HookRegistry, n_bases);
         let each: Vec<&dyn HookRegistry> = bases.chain(own).collect();
-        let intent = Intent {
-            registries: Registries { shared: self.sweep.base_hooks, each: Some(&each) },
-            captures: self.sweep.captures.clone(),
-            n_sequences: n_bases,
-            way: Way { from: None, until: None },
-            check_finite: false,
-        };
+        let registries = Registries { shared: self.sweep.base_hooks, each: Some(&each) };
+        let intent = Intent { captures: self.sweep.captures.clone(), ..Intent::of(registries) };
         let mut hooks = Dispatcher::checked(model.config(), intent, each.len());
         let layouts = &plan.layouts;
         let mut pass = Pass {
@@ -79,14 +64,14 @@ impl Plan<'_> {
             let rows = pass.segments.rows;
             residual = model.through_block(layer, residual, &mut pass)?;
             if !reporter.add(rows) {
-                return Err(Halt::Stopped);
+                return Err(Interrupt::Stopped);
             }
         }
 
         let at_once = self.costs.segments_at_once();
-        let chunks = |ids: Range<usize>| {
-            let end = ids.end;
-            ids.step_by(at_once).map(move |start| start..(start + at_once).min(end))
+        let chunks = |numbers: Range<usize>| {
+            let end = numbers.end;
+            numbers.step_by(at_once).map(move |start| start..(start + at_once).min(end))
         };
         let mut of_bases: Vec<Rows> = vec![Rows::default((0, 0)); n_bases];
         for chunk in chunks(0..n_bases) {
@@ -98,49 +83,38 @@ impl Plan<'_> {
         }
         for chunk in chunks(n_bases..n_bases + plan.members.len()) {
             self.unembed(&residual, chunk, &mut pass, &mut |segment, rows| {
-                let (number, _) = plan.members[segment.id - n_bases];
+                let (variant, _) = plan.members[segment.id.0 - n_bases];
                 let base = &of_bases[segment.sequence];
-                self.show(Some(number), segment.sequence, &rows, base, visit)
+                self.show(Some(variant), segment.sequence, &rows, base, visit)
             })?;
         }
-        let (_, activations, work) = hooks.finish()?;
-        Ok((activations, work))
+        let (ledger, activations, work) = hooks.finish()?;
+        for (variant, staged) in &plan.members {
+            let l2 = ledger.change_of(staged.segment.id);
+            results.take_change(*variant, Change::new(l2, self.variants.registry(*variant)));
+        }
+        results.take_pass(&plan.members, activations, work);
+        Ok(())
     }
 
-    /// An error from inside a pass, with the name of the variant whose hook it is about.
-    fn name_variant(&self, plan: &PassPlan, mut error: Error) -> Error {
-        let n_bases = self.bases.len();
-        let segment = match &mut error {
-            // A variant's registry is the only one that it has.
-            Error::EditFailed { sequence, .. } | Error::EditResult { sequence, .. } => {
-                sequence.take()
-            }
-            Error::NoKeyLeft { sequence, .. } => {
-                let segment = *sequence;
-                let variant = segment.checked_sub(n_bases).map(|place| &plan.members[place].1);
-                *sequence = variant.map_or(segment, |variant| variant.segment.sequence);
-                Some(segment)
-            }
-            _ => None,
+    /// An error because of one segment, with the name of its variant or base.
+    fn in_segment(&self, plan: &PassPlan, SegmentId(number): SegmentId, error: Error) -> Error {
+        let variant = match number.checked_sub(self.bases.len()) {
+            Some(member) => self.variants.describe(plan.members[member].0),
+            None => format!("the base, sequence {number}"),
         };
-        match segment.and_then(|segment| segment.checked_sub(n_bases)) {
-            Some(place) => {
-                let variant = self.variants.describe(plan.members[place].0);
-                Error::Variant { variant, source: Box::new(error) }
-            }
-            None => error,
-        }
+        SweepError::Variant { variant, source: Box::new(error) }.into()
     }
 
     /// The logits of some segments at their scored positions, one segment after the other.
     fn unembed(
         &self,
         residual: &Tensor,
-        ids: Range<usize>,
+        numbers: Range<usize>,
         pass: &mut Pass<'_, '_>,
         take: &mut dyn FnMut(&Segment, Rows) -> Result<()>,
-    ) -> Result<(), Halt> {
-        let (segments, rows) = pass.segments.only(|id| ids.contains(&id));
+    ) -> Result<(), Interrupt> {
+        let (segments, rows) = pass.segments.only(|SegmentId(number)| numbers.contains(&number));
         let rows = Tensor::f_from_slice(&rows)?.f_to_device(residual.device())?;
         let residual = residual.f_index_select(0, &rows)?;
         let scored = Scored::new(&segments, Some(&self.sweep.score))?;
@@ -166,23 +140,8 @@ impl Plan<'_> {
             let rows = logits.f_narrow(0, start, count as i64)?.f_flatten(0, 1)?;
             start += count as i64;
             let rows = Rows::from_shape_vec((count, d_vocab), Vec::<f64>::try_from(&rows)?);
-            cut.push(rows.map_err(|_| Error::OtherLogits)?);
+            cut.push(rows.map_err(|error| Error::Bug(error.to_string()))?);
         }
         Ok(cut)
-    }
-
-    fn show(
-        &self,
-        variant: Option<usize>,
-        sequence: usize,
-        logits: &Rows,
-        base: &Rows,
-        visit: &mut Visitor<'_>,
-    ) -> Result<()> {
-        for (place, &position) in self.scored[sequence].iter().enumerate() {
-            let (logits, base) = (logits.row(place), base.row(place));
-            visit(variant, place, &Reading { logits, base, sequence, position })?;
-        }
-        Ok(())
     }
 }

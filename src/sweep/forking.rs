@@ -1,10 +1,13 @@
 //! Where each variant forks off from its base, and what it carries from there on.
 
+use super::cone::{Cone, first_mixed};
+use super::variants::VariantId;
 use super::{Sweep, Variants};
+use crate::dispatch::hooks_in;
 use crate::error::Result;
-use crate::hook::{Cone, HookRegistry, Site, first_mixed, hooks_in, stage_of};
-use crate::model::Joining;
-use crate::segment::{Segment, SegmentGroup, Segments};
+use crate::hook::HookRegistry;
+use crate::layout::{Segment, SegmentGroup, SegmentId, Segments, Stage, StagedSegment};
+use crate::site::{Region, Site};
 
 /// The sequences of a sweep, and what is read of them.
 pub(super) struct Forking<'p> {
@@ -12,57 +15,57 @@ pub(super) struct Forking<'p> {
     /// The scored positions of each sequence.
     scored: &'p [Vec<usize>],
     /// Each sequence by itself, whole, in the order of the batch.
-    wholes: Vec<SegmentGroup>,
+    wholes: &'p [SegmentGroup],
     /// The last site of the last block that other positions read.
     last_keys: Site,
 }
 
 impl<'p> Forking<'p> {
-    pub fn new(sweep: &'p Sweep<'p>, bases: &Segments, scored: &'p [Vec<usize>]) -> Self {
+    pub fn new(sweep: &'p Sweep<'p>, wholes: &'p [SegmentGroup], scored: &'p [Vec<usize>]) -> Self {
         let last_keys = Site::v(sweep.model.config().n_layers - 1);
-        Self { sweep, scored, wholes: wholes(bases), last_keys }
+        Self { sweep, scored, wholes, last_keys }
     }
 
     /// The bases, in the order of the batch.
-    pub fn bases(&self) -> Result<Vec<Joining>> {
-        let bases = self.wholes.iter().enumerate().map(|(sequence, whole)| {
-            let segment = Segment { sequence, ..whole.segments[0].clone() };
+    pub fn bases(&self) -> Result<Vec<StagedSegment>> {
+        let bases = self.wholes.iter().map(|whole| {
+            let segment = whole.segments[0].clone();
             let read_from = self.read_from(&segment, self.sweep.base_hooks)?;
-            Ok(Joining { stage: 0, segment, read_from })
+            Ok(StagedSegment { stage: Stage::EMBEDDING, segment, read_from })
         });
         bases.collect()
     }
 
-    /// The variants, those that fork first before others, each with its index.
-    pub fn variants(&self, variants: &Variants) -> Result<Vec<(usize, Joining)>> {
-        let config = self.sweep.model.config();
-        let mut forking = Vec::with_capacity(variants.registries().len());
-        for (number, registry) in variants.registries().iter().enumerate() {
-            let sequence = number % self.wholes.len();
-            let whole = &self.wholes[sequence];
-            let Cone { stage, start } = Cone::of(&**registry, config, whole)?;
-            // What is read must be carried, changed or not, and so must what a hook of the base mixes.
-            let by_itself = |site| stage_of(site, config.n_layers) >= stage;
-            let read = self.first_read(sequence, by_itself)?;
-            let mixed = first_mixed(self.sweep.base_hooks, config, whole, stage)?;
-            let start = mixed.into_iter().fold(start.min(read), usize::min);
-            let span = start..whole.span.end;
-            let base = whole.segments[0].clone();
-            let segment = Segment { sequence, span, base: Some(sequence), ..base };
-            let read_from = self.read_from(&segment, &**registry)?;
-            forking.push((number, Joining { stage, segment, read_from }));
-        }
+    /// The variants, those that fork first before others.
+    pub fn variants(&self, variants: &Variants) -> Result<Vec<(VariantId, StagedSegment)>> {
+        let forking = variants.iter().map(|(id, registry)| Ok((id, self.variant(id, registry)?)));
+        let mut forking: Vec<(VariantId, StagedSegment)> = forking.collect::<Result<_>>()?;
         // Those that fork late share passes, which then are short.
-        forking.sort_by_key(|(_, joining)| joining.stage);
+        forking.sort_by_key(|(_, staged)| staged.stage);
         Ok(forking)
+    }
+
+    fn variant(&self, id: VariantId, registry: &dyn HookRegistry) -> Result<StagedSegment> {
+        let (config, sequence) = (self.sweep.model.config(), id.sequence);
+        let whole = &self.wholes[sequence];
+        let Cone { stage, start } = Cone::of(registry, config, &whole.alone(0))?;
+        // What is read must be carried, changed or not, and so must what a hook of the base mixes.
+        let by_itself = |site| Stage::before(site, config.n_layers) >= stage;
+        let read = self.first_read(sequence, by_itself)?;
+        let mixed = first_mixed(self.sweep.base_hooks, config, whole, stage)?;
+        let start = mixed.into_iter().fold(start.min(read), usize::min);
+        let (span, base) = (start..whole.span.end, Some(SegmentId(sequence)));
+        let segment = Segment { span, base, ..whole.segments[0].clone() };
+        let read_from = self.read_from(&segment, registry)?;
+        Ok(StagedSegment { stage, segment, read_from })
     }
 
     /// The first position of a segment that is read behind the keys and values of the last block.
     fn read_from(&self, segment: &Segment, own: &dyn HookRegistry) -> Result<usize> {
-        let n_layers = self.sweep.model.config().n_layers;
+        let last_block = Region::Block(self.sweep.model.config().n_layers - 1);
         let looks = |registry: &dyn HookRegistry| {
-            let layers = [Some(n_layers - 1), None].into_iter();
-            let mut hooks = layers.flat_map(|layer| hooks_in(registry, layer));
+            let regions = [last_block, Region::OutsideBlocks].into_iter();
+            let mut hooks = regions.flat_map(|region| hooks_in(registry, region));
             hooks.any(|hook| hook.site() > self.last_keys)
         };
         if looks(own) || looks(self.sweep.base_hooks) {
@@ -83,13 +86,11 @@ impl<'p> Forking<'p> {
 }
 
 /// Each sequence by itself, whole, in the order of the batch.
-fn wholes(bases: &Segments) -> Vec<SegmentGroup> {
+pub(super) fn wholes(bases: &Segments) -> Vec<SegmentGroup> {
     let groups = bases.groups.iter();
-    let alone = groups.flat_map(|group| {
-        (0..group.segments.len())
-            .map(|member| (group.segments[member].sequence, group.alone(member)))
-    });
-    let mut alone: Vec<(usize, SegmentGroup)> = alone.collect();
-    alone.sort_by_key(|&(sequence, _)| sequence);
-    alone.into_iter().map(|(_, group)| group).collect()
+    let members =
+        groups.flat_map(|group| (0..group.segments.len()).map(|member| group.member(member)));
+    let mut wholes: Vec<SegmentGroup> = members.collect();
+    wholes.sort_by_key(|whole| whole.segments[0].sequence);
+    wholes
 }

@@ -34,29 +34,39 @@
 
 mod budget;
 mod captured;
+mod cone;
 mod engine;
 mod forking;
 mod isolated;
+mod measure;
 mod metric;
+mod metrics;
 mod plan;
 mod progress;
-mod ready;
+mod reading;
+mod replacement;
 mod results;
+mod standard;
+mod target;
 mod variants;
 
-pub use metric::{
-    DeltaLoss, KlDivergence, LogitDifference, Loss, Measure, Metric, PearsonToBase, Probability,
-    Rank, Reading,
+pub use metric::{Measure, Metric, Named, Scored};
+pub use metrics::{
+    DeltaLoss, KlDivergence, LogitDifference, Loss, NextTokenLoss, PearsonToBase, Probability,
+    Rank, TopTokenChanged,
 };
 pub use plan::Plan;
 pub use progress::Progress;
-pub use ready::Replacement;
-pub use results::Results;
+pub use reading::Reading;
+pub use replacement::Replacement;
+pub use results::{MetricFailure, Results};
 pub use variants::{Axis, Variants};
+
+pub use crate::error::SweepError;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::hook::{HookRegistry, Key, NoHooks, Positions, Spec};
+use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, NoHooks, Positions};
 use crate::model::Gpt2;
 
 /// A sweep to be: the bases, and where their logits are read.
@@ -65,7 +75,7 @@ pub struct Sweep<'a> {
     batch: &'a Batch,
     base_hooks: &'a dyn HookRegistry,
     score: Positions,
-    captures: Vec<Spec>,
+    captures: Vec<CaptureSpec>,
     max_bytes: Option<usize>,
 }
 
@@ -83,7 +93,7 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Reads the logits at these positions: as many in each sequence.
+    /// Reads the logits at these positions of each sequence, the last one otherwise.
     pub fn score(mut self, positions: Positions) -> Self {
         self.score = positions;
         self
@@ -93,8 +103,8 @@ impl<'a> Sweep<'a> {
     /// [captures](crate::hook::Capture) that say more. [`Results::captured`] finds them.
     ///
     /// A variant carries all positions that are captured: captures at the last position cost least.
-    pub fn capture(mut self, keys: impl IntoIterator<Item = impl Key>) -> Self {
-        Spec::add(&mut self.captures, keys);
+    pub fn capture(mut self, keys: impl IntoIterator<Item = impl CaptureKey>) -> Self {
+        CaptureSpec::add(&mut self.captures, keys);
         self
     }
 
@@ -109,13 +119,13 @@ impl<'a> Sweep<'a> {
     /// Plans the sweep: nothing is computed yet.
     ///
     /// # Errors
-    /// [`HookRefused`](crate::Error::HookRefused), whose reason says what does not fit, for a hook of a
-    /// variant as the source of [`Variant`](crate::Error::Variant);
-    /// [`CaptureRefused`](crate::Error::CaptureRefused);
-    /// [`PositionOutOfRange`](crate::Error::PositionOutOfRange) and
-    /// [`ScoredUnevenly`](crate::Error::ScoredUnevenly) for the scored positions;
-    /// [`VariantSequences`](crate::Error::VariantSequences) for variants of another batch;
-    /// [`BudgetTooSmall`](crate::Error::BudgetTooSmall).
+    /// [`HookRefused`](crate::error::HookError::Refused), whose reason says what does not fit, for a hook of a
+    /// variant as the source of [`Variant`](crate::error::SweepError::Variant);
+    /// [`CaptureRefused`](crate::error::CaptureError::Refused);
+    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange) and
+    /// [`ScoredUnevenly`](crate::error::SweepError::ScoredUnevenly) for the scored positions;
+    /// [`VariantSequences`](crate::error::SweepError::VariantSequences) for variants of another batch;
+    /// [`BudgetTooSmall`](crate::error::SweepError::BudgetTooSmall).
     pub fn plan(self, variants: &'a Variants) -> Result<Plan<'a>> {
         Plan::new(self, variants)
     }

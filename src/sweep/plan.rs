@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::budget::{self, Costs};
 use super::captured::Captured;
-use super::forking::Forking;
+use super::forking::{Forking, wholes};
+use super::variants::VariantId;
 use super::{Sweep, Variants};
-use crate::error::{Error, Result};
-use crate::hook::{HookRegistry, NoHooks, Preflight, Registries, Way};
-use crate::model::{Joining, Layouts};
-use crate::segment::{Segment, Segments};
+use crate::dispatch::{Checked, Preflight, Registries, RunRange};
+use crate::error::{Result, SweepError};
+use crate::layout::{Layouts, Segment, SegmentGroup, SegmentId, Segments, StagedSegment};
 
 /// A sweep that is ready to run: what is computed where, in how many passes, for how many bytes.
 ///
@@ -20,7 +20,7 @@ pub struct Plan<'a> {
     /// The scored positions of each sequence.
     pub(super) scored: Vec<Vec<usize>>,
     /// The bases, in the order of the batch.
-    pub(super) bases: Vec<Joining>,
+    pub(super) bases: Vec<StagedSegment>,
     pub(super) passes: Vec<PassPlan>,
     max_bytes: usize,
     pub(super) costs: Costs,
@@ -29,8 +29,7 @@ pub struct Plan<'a> {
 /// The variants that go through the model together, with their bases.
 #[derive(Debug)]
 pub(super) struct PassPlan {
-    /// Each with its index among all variants.
-    pub members: Vec<(usize, Joining)>,
+    pub members: Vec<(VariantId, StagedSegment)>,
     /// How they and their bases lie on their way.
     pub layouts: Layouts,
     /// The most memory that is needed besides the model, with all that was captured before.
@@ -43,18 +42,16 @@ impl<'a> Plan<'a> {
     pub(super) fn new(sweep: Sweep<'a>, variants: &'a Variants) -> Result<Self> {
         let (model, batch) = (sweep.model, sweep.batch);
         batch.check(model.config())?;
-        let n_sequences = batch.sequences().len();
-        if variants.n_sequences() != n_sequences {
-            let (given, needed) = (variants.n_sequences(), n_sequences);
-            return Err(Error::VariantSequences { given, needed });
-        }
+        check_tokens(&sweep, variants)?;
         let segments = Segments::new(batch);
+        let wholes = wholes(&segments);
         let scored = scored_positions(&sweep)?;
-        check(&sweep, variants, &segments)?;
+        check_hooks(&sweep, variants, &segments, &wholes)?;
 
-        let forking = Forking::new(&sweep, &segments, &scored);
+        let forking = Forking::new(&sweep, &wholes, &scored);
         let (bases, forking) = (forking.bases()?, forking.variants(variants)?);
-        let costs = Costs::new(&sweep, variants.registries(), scored[0].len());
+        let most_scored = scored.iter().map(Vec::len).max().unwrap_or(0);
+        let costs = Costs::new(&sweep, variants, most_scored);
         let max_bytes = sweep.max_bytes.unwrap_or_else(|| budget::default_bytes(model.device()));
         let mut plan =
             Self { sweep, variants, scored, bases, passes: Vec::new(), max_bytes, costs };
@@ -69,11 +66,11 @@ impl<'a> Plan<'a> {
 
     pub(super) fn nothing_captured(&self) -> Captured {
         let n_layers = self.sweep.model.config().n_layers;
-        Captured::new(n_layers, self.variants.registries().len())
+        Captured::new(n_layers, self.variants.n_points(), self.bases.len())
     }
 
     /// The pass over as many of the variants as the budget holds.
-    fn largest_pass(&self, forking: &[(usize, Joining)]) -> Result<PassPlan> {
+    fn largest_pass(&self, forking: &[(VariantId, StagedSegment)]) -> Result<PassPlan> {
         let max_bytes = self.max_bytes;
         let whole = self.pass(forking)?;
         if whole.bytes <= max_bytes {
@@ -81,7 +78,7 @@ impl<'a> Plan<'a> {
         }
         let smallest = self.pass(&forking[..1])?;
         if smallest.bytes > max_bytes {
-            return Err(Error::BudgetTooSmall { max_bytes, needed: smallest.bytes });
+            return Err(SweepError::BudgetTooSmall { max_bytes, needed: smallest.bytes }.into());
         }
         // Bytes grow with every variant: bisect.
         let (mut largest, mut too_many) = (smallest, forking.len());
@@ -93,17 +90,17 @@ impl<'a> Plan<'a> {
         Ok(largest)
     }
 
-    fn pass(&self, forking: &[(usize, Joining)]) -> Result<PassPlan> {
-        let n_bases = self.bases.len();
+    fn pass(&self, forking: &[(VariantId, StagedSegment)]) -> Result<PassPlan> {
         // Numbers of segments follow the passes, not the sweep: those of the bases come first.
-        let members = forking.iter().enumerate().map(|(place, (number, joining))| {
-            let segment = Segment { id: n_bases + place, ..joining.segment.clone() };
-            (*number, Joining { segment, ..*joining })
+        let numbers = self.bases.len()..;
+        let members = numbers.zip(forking).map(|(number, (variant, staged))| {
+            let segment = Segment { id: SegmentId(number), ..staged.segment.clone() };
+            (*variant, StagedSegment { segment, ..*staged })
         });
-        let members: Vec<(usize, Joining)> = members.collect();
-        let joining = members.iter().map(|(_, joining)| joining);
-        let joining: Vec<Joining> = self.bases.iter().chain(joining).cloned().collect();
-        let layouts = Layouts::new(&joining, self.sweep.model.config().n_layers);
+        let members: Vec<(VariantId, StagedSegment)> = members.collect();
+        let staged = members.iter().map(|(_, staged)| staged);
+        let staged: Vec<StagedSegment> = self.bases.iter().chain(staged).cloned().collect();
+        let layouts = Layouts::new(&staged, self.sweep.model.config().n_layers);
         let before = self.passes.last().map_or(0, |pass| pass.captured_bytes);
         let captured_bytes = before + self.costs.captured_bytes(&layouts)?;
         let bytes = captured_bytes + self.costs.bytes(&layouts);
@@ -135,7 +132,7 @@ impl<'a> Plan<'a> {
                 + pass
                     .members
                     .iter()
-                    .map(|(_, joining)| self.scored[joining.segment.sequence].len())
+                    .map(|(variant, _)| self.scored[variant.sequence].len())
                     .sum::<usize>();
             blocks.sum::<f64>() + self.costs.unembed_flops(scored)
         };
@@ -171,38 +168,47 @@ impl fmt::Display for Plan<'_> {
 /// The scored positions of each sequence.
 fn scored_positions(sweep: &Sweep<'_>) -> Result<Vec<Vec<usize>>> {
     let sequences = sweep.batch.sequences().iter().enumerate();
-    let scored = sequences.map(|(sequence, tokens)| sweep.score.indices(tokens.len(), sequence));
-    let scored: Vec<Vec<usize>> = scored.collect::<Result<_>>()?;
-    match scored.iter().find(|positions| positions.len() != scored[0].len()) {
-        None => Ok(scored),
-        Some(other) => Err(Error::ScoredUnevenly { first: scored[0].len(), other: other.len() }),
+    sequences.map(|(sequence, tokens)| sweep.score.indices(tokens.len(), sequence)).collect()
+}
+
+/// Checks that the variants were made for the tokens of the sweep.
+fn check_tokens(sweep: &Sweep<'_>, variants: &Variants) -> Result<()> {
+    let (given, needed) = (variants.batch().sequences(), sweep.batch.sequences());
+    if given.len() != needed.len() {
+        let (given, needed) = (given.len(), needed.len());
+        return Err(SweepError::VariantSequences { given, needed }.into());
+    }
+    match given.iter().zip(needed).position(|(given, needed)| given != needed) {
+        Some(sequence) => Err(SweepError::OtherTokens { sequence }.into()),
+        None => Ok(()),
     }
 }
 
 /// Checks every hook of every variant, before anything is computed.
-fn check(sweep: &Sweep<'_>, variants: &Variants, bases: &Segments) -> Result<()> {
+fn check_hooks(
+    sweep: &Sweep<'_>,
+    variants: &Variants,
+    bases: &Segments,
+    wholes: &[SegmentGroup],
+) -> Result<()> {
     let model = sweep.model;
-    let n_sequences = bases.len();
     let preflight = Preflight {
         config: model.config(),
-        layouts: std::slice::from_ref(bases),
-        n_sequences,
-        way: Way { from: None, until: None },
+        range: RunRange::WHOLE,
         kind: model.precision().kind(),
         device: model.device(),
+        in_steps: false,
     };
-    let shared = sweep.base_hooks;
     let captures = &sweep.captures;
-    let bases = Registries { shared, each: None };
-    preflight.check_hooks(bases, captures)?;
-    preflight.check_captures(captures, bases)?;
-    let none = vec![&NoHooks as &dyn HookRegistry; n_sequences];
-    for (number, registry) in variants.registries().iter().enumerate() {
-        let mut each = none.clone();
-        each[number % n_sequences] = &**registry;
-        let checked = preflight.check_hooks(Registries { shared, each: Some(&each) }, captures);
-        checked.map_err(|source| Error::Variant {
-            variant: variants.describe(number),
+    let shared = Registries { shared: sweep.base_hooks, each: None };
+    preflight.check_run(shared, std::slice::from_ref(bases), captures)?;
+    preflight.check_captures(captures, shared, bases)?;
+    let alone: Vec<SegmentGroup> = wholes.iter().map(|whole| whole.alone(0)).collect();
+    for (id, registry) in variants.iter() {
+        let groups = std::slice::from_ref(&alone[id.sequence]);
+        let checked = Checked { registry, under: Some(sweep.base_hooks), groups, n_sequences: 1 };
+        preflight.check_registry(checked, captures).map_err(|source| SweepError::Variant {
+            variant: variants.describe(id),
             source: Box::new(source),
         })?;
     }

@@ -3,71 +3,112 @@
 use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
 
 use super::captured::Captured;
-use super::engine::Visitor;
-use super::metric::{Metric, Reading};
+use super::metric::Metric;
 use super::plan::Plan;
-use super::progress::Progress;
-use super::variants::Axis;
-use crate::error::{Error, Result};
-use crate::hook::{Key, Work};
+use super::variants::{Axis, VariantId};
+use crate::dispatch::{Activations, Work};
+use crate::error::{BatchError, Error, Result, SweepError};
+use crate::hook::{CaptureKey, HookRegistry};
+use crate::layout::StagedSegment;
 
-/// The metrics of every variant, and those of the bases.
+/// The metrics of every variant and of the bases, and what was done to get them.
 #[derive(Debug)]
 pub struct Results {
     axes: Vec<Axis>,
-    metrics: Vec<String>,
-    values: Vec<ArrayD<f64>>,
-    base: Vec<Array2<f64>>,
-    measured: usize,
+    /// The scored positions of each sequence.
+    positions: Vec<Vec<usize>>,
+    pub(super) metrics: Vec<Measured>,
+    changes: Vec<Option<Change>>,
+    pub(super) measured: usize,
     work: Work,
     captured: Captured,
 }
 
-impl Results {
-    fn new(
-        plan: &Plan<'_>,
-        metrics: &[&dyn Metric],
-        read: impl FnOnce(&mut Visitor<'_>) -> Result<(Captured, Work)>,
-    ) -> Result<Self> {
-        let mut results = Self::empty(plan, metrics);
-        let mut take = |variant: Option<usize>, place: usize, reading: &Reading<'_>| {
-            let taken = results.take(metrics, variant, place, reading);
-            taken.map_err(|source| plan.in_variant(variant, reading, source))
-        };
-        let (captured, work) = read(&mut take)?;
-        Ok(Self { captured, work, ..results })
-    }
+/// The values of one metric.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub name: String,
+    pub values: ArrayD<f64>,
+    pub base: Array2<f64>,
+    pub failure: Option<MetricFailure>,
+}
 
-    fn empty(plan: &Plan<'_>, metrics: &[&dyn Metric]) -> Self {
+/// Where a metric had no value, and why: the values there are NaN.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct MetricFailure {
+    /// The name of the metric.
+    pub metric: String,
+    /// At how many readings it failed.
+    pub count: usize,
+    /// The first of them in words: a variant or a base, and the position.
+    pub first: String,
+    /// Why it failed there.
+    pub reason: Error,
+}
+
+/// What a variant's own hooks changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    l2: f64,
+    skips: bool,
+}
+
+impl Change {
+    pub fn new(l2: f64, registry: &dyn HookRegistry) -> Self {
+        Self { l2, skips: registry.layers().into_iter().any(|layer| registry.skips(layer)) }
+    }
+}
+
+impl Results {
+    /// Of a plan that has not run yet.
+    pub(super) fn of(plan: &Plan<'_>, metrics: &[&dyn Metric]) -> Self {
+        let n_sequences = plan.scored.len();
+        let most_scored = plan.scored.iter().map(Vec::len).max().unwrap_or(0);
         let mut axes = plan.variants.axes().to_vec();
-        axes.push(Axis::counting("sequence", plan.scored.len()));
-        axes.push(Axis::counting("position", plan.scored[0].len()));
+        axes.push(Axis::counting("sequence", n_sequences));
+        axes.push(Axis::counting("position", most_scored));
         let shape: Vec<usize> = axes.iter().map(Axis::len).collect();
-        let base = Array2::from_elem((plan.scored.len(), plan.scored[0].len()), f64::NAN);
+        let metrics = metrics.iter().map(|metric| Measured {
+            name: metric.name().to_owned(),
+            values: ArrayD::from_elem(IxDyn(&shape), f64::NAN),
+            base: Array2::from_elem((n_sequences, most_scored), f64::NAN),
+            failure: None,
+        });
         Self {
-            axes,
-            metrics: metrics.iter().map(|metric| metric.name().to_owned()).collect(),
-            values: vec![ArrayD::from_elem(IxDyn(&shape), f64::NAN); metrics.len()],
-            base: vec![base; metrics.len()],
+            metrics: metrics.collect(),
+            positions: plan.scored.clone(),
+            changes: vec![None; plan.variants.n_points() * n_sequences],
             measured: 0,
             work: Work::default(),
-            captured: Captured::default(),
+            captured: plan.nothing_captured(),
+            axes,
         }
     }
 
     /// The axes of all values: those of the variants, then `sequence`, the index in the batch, and
-    /// `position`, the index among the scored positions.
+    /// `position`, the number among the scored positions of the sequence.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
     }
 
-    /// The values of a metric: `[variant axes…, sequence, position]`. NaN where a sweep that was stopped
-    /// has not come to, and nowhere else unless the metric says so.
+    /// The scored positions of one sequence of the batch.
+    ///
+    /// # Errors
+    /// [`BatchError::NoSuchSequence`].
+    pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
+        self.check_sequence(sequence)?;
+        Ok(&self.positions[sequence])
+    }
+
+    /// The values of a metric, by its [name](Metric::name): `[variant axes…, sequence, position]`. NaN where a
+    /// sequence has fewer scored positions than others, where a sweep that was stopped has not come to, and
+    /// where the metric [failed](Self::failures) or has no value by its definition.
     ///
     /// # Errors
     /// [`Error::UnknownName`] for a metric that was not measured.
     pub fn values(&self, metric: &str) -> Result<ArrayViewD<'_, f64>> {
-        Ok(self.values[self.place(metric)?].view())
+        Ok(self.metric(metric)?.values.view())
     }
 
     /// The values of a metric of the bases: `[sequence, position]`.
@@ -75,7 +116,47 @@ impl Results {
     /// # Errors
     /// [`Error::UnknownName`] for a metric that was not measured.
     pub fn base(&self, metric: &str) -> Result<&Array2<f64>> {
-        Ok(&self.base[self.place(metric)?])
+        Ok(&self.metric(metric)?.base)
+    }
+
+    /// The metrics that failed somewhere, such as a correlation with logits that are all equal: how often, and
+    /// why. The sweep goes on, and their values there are NaN.
+    pub fn failures(&self) -> impl Iterator<Item = &MetricFailure> {
+        self.metrics.iter().filter_map(|metric| metric.failure.as_ref())
+    }
+
+    /// The L2 norm of all that the hooks of one variant changed at their sites, in one sequence of the batch:
+    /// exactly 0 if they changed nothing. Skipped blocks have no part in it. NaN where a sweep that was
+    /// stopped has not come to.
+    ///
+    /// # Errors
+    /// [`SweepError::NoSuchPoint`], [`BatchError::NoSuchSequence`].
+    pub fn change_l2(&self, index: &[usize], sequence: usize) -> Result<f64> {
+        let id = self.variant(index, sequence)?;
+        Ok(self.changes[self.number(id)].map_or(f64::NAN, |change| change.l2))
+    }
+
+    /// The variants that changed nothing: no hook of theirs changed its site, and they skip no block. Each by
+    /// its index along the axes of the variants, and the sequence.
+    pub fn unchanged(&self) -> Vec<(Vec<usize>, usize)> {
+        let n_sequences = self.positions.len();
+        let changes = self.changes.iter().enumerate();
+        let unchanged = changes
+            .filter(|(_, change)| change.is_some_and(|change| change.l2 == 0.0 && !change.skips));
+        let index = |(number, _)| {
+            let mut point = number / n_sequences;
+            let axes = self.variant_axes().iter().rev();
+            let mut index: Vec<usize> = axes
+                .map(|axis| {
+                    let along = point % axis.len();
+                    point /= axis.len();
+                    along
+                })
+                .collect();
+            index.reverse();
+            (index, number % n_sequences)
+        };
+        unchanged.map(index).collect()
     }
 
     /// Variants that were measured, each in each sequence: fewer than all if the sweep was stopped.
@@ -92,115 +173,89 @@ impl Results {
     /// one sequence of the batch. Up to where it forks off, that is what its base was.
     ///
     /// # Shapes
-    /// - those of [`Activations::get`](crate::hook::Activations::get)
+    /// - those of [`Activations::get`]
     ///
     /// # Errors
-    /// [`Error::NoSuchPoint`], [`Error::NoSuchSequence`], [`Error::NotCaptured`].
-    pub fn captured<K: Key>(&self, key: K, index: &[usize], sequence: usize) -> Result<K::Found> {
-        self.check_sequence(sequence)?;
-        // Behind the axes of the variants come sequences and positions.
-        let axes = &self.axes[..self.axes.len() - 2];
-        let shape: Vec<usize> = axes.iter().map(Axis::len).collect();
-        if index.len() != shape.len() || index.iter().zip(&shape).any(|(at, len)| at >= len) {
-            return Err(Error::NoSuchPoint { given: index.to_vec(), shape });
-        }
-        // The last axis varies fastest, and sequences faster than all of them.
-        let point = index.iter().zip(&shape).fold(0, |point, (at, len)| point * len + at);
-        self.captured.of_variant(key, point * self.n_sequences() + sequence, sequence)
+    /// [`SweepError::NoSuchPoint`], [`BatchError::NoSuchSequence`],
+    /// [`NotCaptured`](crate::error::CaptureError::NotCaptured).
+    pub fn captured<K: CaptureKey>(
+        &self,
+        key: K,
+        index: &[usize],
+        sequence: usize,
+    ) -> Result<K::Found> {
+        let id = self.variant(index, sequence)?;
+        self.captured.of_variant(key, id)
     }
 
     /// What was captured under `key` of the base in one sequence of the batch.
     ///
     /// # Errors
-    /// [`Error::NoSuchSequence`], [`Error::NotCaptured`].
-    pub fn captured_of_base<K: Key>(&self, key: K, sequence: usize) -> Result<K::Found> {
+    /// [`BatchError::NoSuchSequence`], [`NotCaptured`](crate::error::CaptureError::NotCaptured).
+    pub fn captured_of_base<K: CaptureKey>(&self, key: K, sequence: usize) -> Result<K::Found> {
         self.check_sequence(sequence)?;
         self.captured.of_base(key, sequence)
     }
 
-    fn n_sequences(&self) -> usize {
-        self.axes[self.axes.len() - 2].len()
+    /// Behind the axes of the variants come sequences and positions.
+    fn variant_axes(&self) -> &[Axis] {
+        &self.axes[..self.axes.len() - 2]
+    }
+
+    /// The variant at `index` along the axes, in one sequence.
+    fn variant(&self, index: &[usize], sequence: usize) -> Result<VariantId> {
+        self.check_sequence(sequence)?;
+        let shape: Vec<usize> = self.variant_axes().iter().map(Axis::len).collect();
+        if index.len() != shape.len() || index.iter().zip(&shape).any(|(at, len)| at >= len) {
+            return Err(SweepError::NoSuchPoint { given: index.to_vec(), shape }.into());
+        }
+        let point = index.iter().zip(&shape).fold(0, |point, (at, len)| point * len + at);
+        Ok(VariantId { point, sequence })
+    }
+
+    fn number(&self, id: VariantId) -> usize {
+        id.point * self.positions.len() + id.sequence
     }
 
     fn check_sequence(&self, given: usize) -> Result<()> {
-        let len = self.n_sequences();
-        if given < len { Ok(()) } else { Err(Error::NoSuchSequence { given, len }) }
+        let len = self.positions.len();
+        if given < len { Ok(()) } else { Err(BatchError::NoSuchSequence { given, len }.into()) }
     }
 
-    fn place(&self, metric: &str) -> Result<usize> {
-        let place = self.metrics.iter().position(|name| name == metric);
-        place.ok_or_else(|| Error::UnknownName {
-            what: "metric",
-            given: metric.to_owned(),
-            allowed: self.metrics.join(", "),
+    fn metric(&self, name: &str) -> Result<&Measured> {
+        let found = self.metrics.iter().find(|metric| metric.name == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.metrics.iter().map(|metric| &*metric.name).collect();
+            let (given, allowed) = (name.to_owned(), names.join(", "));
+            Error::UnknownName { what: "metric", given, allowed }
         })
     }
 
-    /// Takes a reading of a variant, or of a base.
-    fn take(
+    /// Takes what a variant's own hooks changed.
+    pub(super) fn take_change(&mut self, id: VariantId, change: Change) {
+        let number = self.number(id);
+        self.changes[number] = Some(change);
+    }
+
+    /// Takes what a pass captured and computed.
+    pub(super) fn take_pass(
         &mut self,
-        metrics: &[&dyn Metric],
-        variant: Option<usize>,
-        place: usize,
-        reading: &Reading<'_>,
-    ) -> Result<()> {
-        for (number, metric) in metrics.iter().enumerate() {
-            let value = metric.measure(reading)?;
-            match variant {
-                None => self.base[number][[reading.sequence, place]] = value,
-                Some(variant) => {
-                    let flat = variant * self.base[number].ncols() + place;
-                    let values = self.values[number].as_slice_mut();
-                    if let Some(cell) = values.and_then(|values| values.get_mut(flat)) {
-                        *cell = value;
-                    }
-                }
-            }
-        }
-        if variant.is_some() && place == 0 {
-            self.measured += 1;
-        }
-        Ok(())
-    }
-}
-
-impl Plan<'_> {
-    /// Runs the sweep and measures every variant and every base.
-    ///
-    /// # Errors
-    /// Those of [`Run::execute`](crate::Run::execute), and [`Error::Variant`] for what a metric fails with.
-    pub fn measure(&self, metrics: &[&dyn Metric]) -> Result<Results> {
-        self.measure_with_progress(metrics, |_| true)
+        members: &[(VariantId, StagedSegment)],
+        activations: Activations,
+        work: Work,
+    ) {
+        self.captured.take(members, activations);
+        self.work += work;
     }
 
-    /// The same, telling how far it has come after every block. When `report` gives `false` the sweep
-    /// stops, and what is finished is the result.
-    ///
-    /// # Errors
-    /// Those of [`measure`](Self::measure).
-    pub fn measure_with_progress(
-        &self,
-        metrics: &[&dyn Metric],
-        mut report: impl FnMut(Progress) -> bool,
-    ) -> Result<Results> {
-        Results::new(self, metrics, |visit| self.read(visit, &mut report))
-    }
-
-    /// The same by one plain run for each variant: what every plan is held to, and nothing to be used
-    /// where time matters.
-    ///
-    /// # Errors
-    /// Those of [`measure`](Self::measure).
-    pub fn measure_isolated(&self, metrics: &[&dyn Metric]) -> Result<Results> {
-        Results::new(self, metrics, |visit| self.run_isolated(visit))
-    }
-
-    /// An error of a metric, with the name of the variant or of the base that it met.
-    fn in_variant(&self, variant: Option<usize>, reading: &Reading<'_>, source: Error) -> Error {
-        let variant = match variant {
-            Some(number) => self.variants.describe(number),
-            None => format!("the base, sequence {}", reading.sequence),
-        };
-        Error::Variant { variant, source: Box::new(source) }
+    /// Takes what a plain run captured and computed.
+    pub(super) fn take_plain(
+        &mut self,
+        variant: Option<VariantId>,
+        activations: Activations,
+        work: Work,
+    ) {
+        self.captured.take_plain(variant, activations);
+        self.work += work;
     }
 }

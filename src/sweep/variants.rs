@@ -1,7 +1,7 @@
 //! What is varied.
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{Result, SweepError};
 use crate::hook::HookRegistry;
 
 /// One axis of a sweep: what varies along it, and its labels.
@@ -37,11 +37,22 @@ impl Axis {
     }
 }
 
-/// The hooks of every variant: one for each point of the axes, and for each sequence.
+/// One variant: a point of the axes, in one sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VariantId {
+    /// The number of the point: the last axis varies fastest.
+    pub point: usize,
+    /// The index of the sequence in the batch.
+    pub sequence: usize,
+}
+
+/// The hooks of every variant: one registry for each point of the axes and each sequence of a batch.
+///
+/// They belong to the tokens of that batch: a sweep over others is refused.
 pub struct Variants {
     axes: Vec<Axis>,
-    n_sequences: usize,
-    /// The last axis varies fastest, and sequences faster than all of them.
+    batch: Batch,
+    /// Sequences vary faster than points.
     registries: Vec<Box<dyn HookRegistry>>,
 }
 
@@ -50,7 +61,7 @@ impl Variants {
     /// axis, for one sequence of `batch`, given its index there.
     ///
     /// # Errors
-    /// [`Error::EmptyAxis`], and whatever `hooks` fails with.
+    /// [`SweepError::EmptyAxis`], and whatever `hooks` fails with.
     pub fn over<Hooks: HookRegistry + 'static>(
         axes: impl IntoIterator<Item = Axis>,
         mut hooks: impl FnMut(&[usize], usize) -> Result<Hooks>,
@@ -58,26 +69,17 @@ impl Variants {
     ) -> Result<Self> {
         let axes: Vec<Axis> = axes.into_iter().collect();
         if let Some(empty) = axes.iter().find(|axis| axis.is_empty()) {
-            return Err(Error::EmptyAxis { axis: empty.name.clone() });
+            return Err(SweepError::EmptyAxis { axis: empty.name.clone() }.into());
         }
-        let n_sequences = batch.sequences().len();
-        let n_points: usize = axes.iter().map(Axis::len).product();
-        let mut registries: Vec<Box<dyn HookRegistry>> = Vec::with_capacity(n_points * n_sequences);
-        let mut index = vec![0; axes.len()];
-        for _ in 0..n_points {
-            for sequence in 0..n_sequences {
-                registries.push(Box::new(hooks(&index, sequence)?));
-            }
-            // Counts on, the last axis fastest.
-            for (place, axis) in index.iter_mut().zip(&axes).rev() {
-                *place += 1;
-                if *place < axis.len() {
-                    break;
-                }
-                *place = 0;
+        let n_points = axes.iter().map(Axis::len).product();
+        let mut variants = Self { axes, batch: batch.clone(), registries: Vec::new() };
+        for point in 0..n_points {
+            let index = variants.index(point);
+            for sequence in 0..variants.n_sequences() {
+                variants.registries.push(Box::new(hooks(&index, sequence)?));
             }
         }
-        Ok(Self { axes, n_sequences, registries })
+        Ok(variants)
     }
 
     /// The axes.
@@ -87,27 +89,48 @@ impl Variants {
 
     /// The number of points of the axes.
     pub fn n_points(&self) -> usize {
-        self.registries.len() / self.n_sequences
+        self.registries.len() / self.n_sequences()
     }
 
-    /// The point of a variant in words, to be named in an error.
-    pub(super) fn describe(&self, number: usize) -> String {
-        let (mut point, sequence) = (number / self.n_sequences, number % self.n_sequences);
-        let mut words = vec![format!("sequence {sequence}")];
-        // The last axis varies fastest.
-        for axis in self.axes.iter().rev() {
-            words.push(format!("{} {}", axis.name, axis.labels[point % axis.len()]));
-            point /= axis.len();
-        }
-        words.reverse();
-        words.join(", ")
+    /// The batch whose tokens they were made for.
+    pub(super) fn batch(&self) -> &Batch {
+        &self.batch
     }
 
     pub(super) fn n_sequences(&self) -> usize {
-        self.n_sequences
+        self.batch.sequences().len()
     }
 
-    pub(super) fn registries(&self) -> &[Box<dyn HookRegistry>] {
-        &self.registries
+    /// All variants, sequences varying fastest, and their hooks.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (VariantId, &dyn HookRegistry)> {
+        let n_sequences = self.n_sequences();
+        self.registries.iter().enumerate().map(move |(number, registry)| {
+            let id = VariantId { point: number / n_sequences, sequence: number % n_sequences };
+            (id, &**registry)
+        })
+    }
+
+    /// The hooks of one variant.
+    pub(super) fn registry(&self, id: VariantId) -> &dyn HookRegistry {
+        &*self.registries[id.point * self.n_sequences() + id.sequence]
+    }
+
+    /// The index of a point along each axis.
+    pub(super) fn index(&self, mut point: usize) -> Vec<usize> {
+        let mut index = vec![0; self.axes.len()];
+        for (along, axis) in index.iter_mut().zip(&self.axes).rev() {
+            *along = point % axis.len();
+            point /= axis.len();
+        }
+        index
+    }
+
+    /// A variant in words, to be named in an error.
+    pub(super) fn describe(&self, id: VariantId) -> String {
+        let index = self.index(id.point);
+        let along = self.axes.iter().zip(index);
+        let along = along.map(|(axis, index)| format!("{} {}", axis.name, axis.labels[index]));
+        let words = along.chain([format!("sequence {}", id.sequence)]);
+        words.collect::<Vec<_>>().join(", ")
     }
 }

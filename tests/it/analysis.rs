@@ -8,6 +8,7 @@ use hooked_gpt2::analysis::entropy::entropy;
 use hooked_gpt2::analysis::loss::{log_softmax, negative_log_likelihood};
 use hooked_gpt2::analysis::rank::{rank_of, top_k};
 use hooked_gpt2::analysis::spread::{mean_shift, share_shrunk, std_ratio};
+use hooked_gpt2::error::{AnalysisError, BatchError};
 use ndarray::{Array1, arr1, array};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -140,41 +141,68 @@ fn degenerate_input_is_a_typed_error() {
     let equal = Array1::from_elem(30, 0.1);
     let rising = Array1::from_iter((0..30).map(f64::from));
 
-    assert!(matches!(log_softmax(empty.view()), Err(Error::TooFewValues { .. })));
-    assert!(matches!(log_softmax(nan.view()), Err(Error::BadValue { index: 1, .. })));
-    assert!(matches!(log_softmax(infinite.view()), Err(Error::BadValue { index: 1, .. })));
-    assert!(matches!(entropy(nan.view()), Err(Error::BadValue { .. })));
+    assert!(matches!(
+        log_softmax(empty.view()),
+        Err(Error::Analysis(AnalysisError::TooFewValues { .. }))
+    ));
+    assert!(matches!(
+        log_softmax(nan.view()),
+        Err(Error::Analysis(AnalysisError::BadValue { index: 1, .. }))
+    ));
+    assert!(matches!(
+        log_softmax(infinite.view()),
+        Err(Error::Analysis(AnalysisError::BadValue { index: 1, .. }))
+    ));
+    assert!(matches!(entropy(nan.view()), Err(Error::Analysis(AnalysisError::BadValue { .. }))));
     assert!(matches!(
         negative_log_likelihood(two.view(), 2),
-        Err(Error::TokenOutOfRange { given: 2, d_vocab: 2 })
+        Err(Error::Batch(BatchError::TokenOutOfRange { given: 2, d_vocab: 2 }))
     ));
-    assert!(matches!(rank_of(nan.view(), 0), Err(Error::BadValue { .. })));
-    assert!(matches!(rank_of(two.view(), 9), Err(Error::TokenOutOfRange { .. })));
+    assert!(matches!(rank_of(nan.view(), 0), Err(Error::Analysis(AnalysisError::BadValue { .. }))));
+    assert!(matches!(
+        rank_of(two.view(), 9),
+        Err(Error::Batch(BatchError::TokenOutOfRange { .. }))
+    ));
     assert_eq!(rank_of(infinite.view(), 0).unwrap(), 1);
     for k in [0, 3] {
         let error = top_k(two.view(), k);
-        assert!(matches!(error, Err(Error::TopKOutOfRange { allowed: 2, .. })));
+        assert!(matches!(
+            error,
+            Err(Error::Analysis(AnalysisError::TopKOutOfRange { allowed: 2, .. }))
+        ));
     }
-    assert!(matches!(top_k(nan.view(), 1), Err(Error::BadValue { .. })));
+    assert!(matches!(top_k(nan.view(), 1), Err(Error::Analysis(AnalysisError::BadValue { .. }))));
     for statistic in [pearson, spearman] {
-        assert!(matches!(statistic(one.view(), one.view()), Err(Error::TooFewValues { .. })));
+        assert!(matches!(
+            statistic(one.view(), one.view()),
+            Err(Error::Analysis(AnalysisError::TooFewValues { .. }))
+        ));
         assert!(matches!(
             statistic(one.view(), two.view()),
-            Err(Error::LengthMismatch { left: 1, right: 2, .. })
+            Err(Error::Analysis(AnalysisError::LengthMismatch { left: 1, right: 2, .. }))
         ));
-        assert!(matches!(statistic(two.view(), nan.view()), Err(Error::BadValue { .. })));
+        assert!(matches!(
+            statistic(two.view(), nan.view()),
+            Err(Error::Analysis(AnalysisError::BadValue { .. }))
+        ));
         assert!(matches!(
             statistic(rising.view(), equal.view()),
-            Err(Error::ZeroVariance { which: "second", .. })
+            Err(Error::Analysis(AnalysisError::ZeroVariance { which: "second", .. }))
         ));
         assert!(matches!(
             statistic(equal.view(), rising.view()),
-            Err(Error::ZeroVariance { which: "first", .. })
+            Err(Error::Analysis(AnalysisError::ZeroVariance { which: "first", .. }))
         ));
     }
-    assert!(matches!(std_ratio(equal.view(), rising.view()), Err(Error::ZeroVariance { .. })));
+    assert!(matches!(
+        std_ratio(equal.view(), rising.view()),
+        Err(Error::Analysis(AnalysisError::ZeroVariance { .. }))
+    ));
     assert_eq!(std_ratio(rising.view(), Array1::zeros(30).view()).unwrap(), 0.0);
-    assert!(matches!(mean_shift(empty.view(), empty.view()), Err(Error::TooFewValues { .. })));
+    assert!(matches!(
+        mean_shift(empty.view(), empty.view()),
+        Err(Error::Analysis(AnalysisError::TooFewValues { .. }))
+    ));
 }
 
 fn logits() -> impl Strategy<Value = Array1<f64>> {

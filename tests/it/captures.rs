@@ -1,5 +1,6 @@
 //! What is kept of a site: before or after edits, at positions, or reduced on the way.
 
+use hooked_gpt2::error::{AnalysisError, BatchError, CaptureError};
 use hooked_gpt2::hook::{At, Axes, Capture, Moments, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::tch::{Kind, Tensor};
@@ -123,12 +124,15 @@ fn moments_merge_into_those_of_the_whole_corpus() {
     let share = tolerance::F64 * variance.max().double_value(&[]).max(1.0);
     assert!(largest_difference(&total.variance().unwrap(), &variance) < share);
 
-    assert!(matches!(Moments::empty().unwrap().variance(), Err(Error::TooFewValues { .. })));
+    assert!(matches!(
+        Moments::empty().unwrap().variance(),
+        Err(Error::Analysis(AnalysisError::TooFewValues { .. }))
+    ));
     let other = Capture::new(Site::mlp_post(1)).moments();
     let batch = single(PROMPTS[0]);
     let kept = model.run(&batch).capture([&other]).execute().unwrap().activations;
     let error = total.merge(&kept.get(&other, 0).unwrap()).unwrap_err();
-    assert!(matches!(error, Error::MomentsShape { .. }), "{error}");
+    assert!(matches!(error, Error::Capture(CaptureError::MomentsShape { .. })), "{error}");
 }
 
 #[test]
@@ -136,17 +140,23 @@ fn a_capture_that_cannot_be_is_refused_before_the_run() {
     let model = tiny(Precision::F64);
     let batch = batch();
     let mut hooks = Interventions::new();
-    hooks.edit("fails", At::embed(), |_, _| Err(Error::EmptyBatch));
+    hooks.edit("fails", At::embed(), |_, _| Err(Error::Batch(BatchError::EmptyBatch)));
     for k in [0, 25] {
         let top = Capture::new(Site::resid_post(0)).top_k(k);
         let error = model.run(&batch).hooks(&hooks).capture([top]).execute().unwrap_err();
         let refused = reason(&error);
-        assert!(matches!(refused, Error::TopKOutOfRange { allowed: 24, .. }), "{error}");
+        assert!(
+            matches!(refused, Error::Analysis(AnalysisError::TopKOutOfRange { allowed: 24, .. })),
+            "{error}"
+        );
     }
     // One sequence has but two keys.
     let top = Capture::new(Site::pattern(0)).top_k(3);
     let error = model.run(&batch).hooks(&hooks).capture([top]).execute().unwrap_err();
-    assert!(matches!(reason(&error), Error::TopKOutOfRange { allowed: 2, .. }), "{error}");
+    assert!(
+        matches!(reason(&error), Error::Analysis(AnalysisError::TopKOutOfRange { allowed: 2, .. })),
+        "{error}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hooked_gpt2::checkpoint::{Download, Source};
+use hooked_gpt2::error::{CheckpointError, FileError, TokenizerError};
 use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Checkpoint, Error, Gpt2, Precision};
 use proptest::prelude::*;
@@ -102,7 +103,10 @@ fn shards_outside_the_directory_are_refused() {
         let path = copy.path().join("model.safetensors.index.json");
         std::fs::write(path, index.to_string()).unwrap();
         let error = load_error(copy.path());
-        assert!(matches!(&error, Error::ShardName { given, .. } if given == shard), "{error}");
+        assert!(
+            matches!(&error, Error::Checkpoint(CheckpointError::ShardName { given, .. }) if given == shard),
+            "{error}"
+        );
     }
 }
 
@@ -114,14 +118,20 @@ fn a_missing_directory_or_file_is_named() {
         let copy = copy_of(&fixtures().join("tiny"));
         std::fs::remove_file(copy.path().join(file)).unwrap();
         let error = load_error(copy.path());
-        assert!(matches!(&error, Error::NotFound { path } if path.ends_with(file)), "{error}");
+        assert!(
+            matches!(&error, Error::File(FileError::NotFound { path }) if path.ends_with(file)),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn a_model_without_a_tokenizer_loads_and_says_so_when_asked() {
     let tiny = Checkpoint::directory(fixtures().join("tiny")).unwrap();
-    assert!(matches!(tiny.tokenizer(), Err(Error::NoTokenizer { .. })));
+    assert!(matches!(
+        tiny.tokenizer(),
+        Err(Error::Checkpoint(CheckpointError::NoTokenizer { .. }))
+    ));
 }
 
 #[test]
@@ -144,14 +154,14 @@ fn configurations_that_change_the_mathematics_are_refused_by_name() {
         });
         let error = load_error(copy.path());
         assert!(
-            matches!(&error, Error::Config { field: refused, .. } if *refused == field),
+            matches!(&error, Error::Checkpoint(CheckpointError::Config { field: refused, .. }) if *refused == field),
             "{field} = {value}: {error}"
         );
     }
     let copy = with_config(|config| {
         config.insert("n_embd".to_owned(), json!("wide"));
     });
-    assert!(matches!(load_error(copy.path()), Error::Json { .. }));
+    assert!(matches!(load_error(copy.path()), Error::File(FileError::Json { .. })));
 }
 
 #[test]
@@ -183,7 +193,10 @@ fn missing_weights_are_counted_and_named() {
     let copy = with_config(|config| {
         config.insert("tie_word_embeddings".to_owned(), false.into());
     });
-    let Error::MissingWeights { names, .. } = load_error(copy.path()) else { panic!() };
+    let Error::Checkpoint(CheckpointError::MissingWeights { names, .. }) = load_error(copy.path())
+    else {
+        panic!()
+    };
     assert_eq!(names, ["lm_head.weight"]);
 }
 
@@ -214,7 +227,7 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
 fn a_tokenizer_that_is_none_is_refused() {
     let copy = copy_of(&fixtures().join("tiny"));
     std::fs::write(copy.path().join("tokenizer.json"), "{}").unwrap();
-    assert!(matches!(load_error(copy.path()), Error::TokenizerFile { .. }));
+    assert!(matches!(load_error(copy.path()), Error::Tokenizer(TokenizerError::File { .. })));
 }
 
 #[test]
@@ -225,13 +238,22 @@ fn a_truncated_file_is_refused_at_every_length() {
     for length in [0, 1, 7, 8, 9, 500, content.len() / 2, content.len() - 1] {
         std::fs::write(&path, &content[..length]).unwrap();
         let error = load_error(copy.path());
-        assert!(matches!(error, Error::Safetensors { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, Error::Checkpoint(CheckpointError::Safetensors { .. })),
+            "{length}: {error}"
+        );
         assert_eq!(error.to_string().lines().count(), 1);
     }
     std::fs::write(&path, [&content[..], b"x"].concat()).unwrap();
-    assert!(matches!(load_error(copy.path()), Error::Safetensors { .. }));
+    assert!(matches!(
+        load_error(copy.path()),
+        Error::Checkpoint(CheckpointError::Safetensors { .. })
+    ));
     std::fs::write(&path, b"not a safetensors file, but long enough to look like one").unwrap();
-    assert!(matches!(load_error(copy.path()), Error::Safetensors { .. }));
+    assert!(matches!(
+        load_error(copy.path()),
+        Error::Checkpoint(CheckpointError::Safetensors { .. })
+    ));
 }
 
 proptest! {

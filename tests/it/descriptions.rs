@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::path::{Path, PathBuf};
 
+use hooked_gpt2::error::FileError;
 use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, Noise, Scale, Shuffle};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -475,7 +476,7 @@ fn a_damaged_file_or_a_missing_tensor_is_an_error_that_names_it() {
     assert!(error().contains("hooks.toml: malformed TOML"));
     assert_refused("json", "{", "hooks.json: malformed JSON");
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(Interventions::load(&path), Err(Error::NotFound { .. })));
+    assert!(matches!(Interventions::load(&path), Err(Error::File(FileError::NotFound { .. }))));
 }
 
 #[test]
@@ -485,7 +486,7 @@ fn a_save_that_fails_leaves_what_was_there() {
     // The name under which the text is written before it is renamed is taken by a directory.
     std::fs::create_dir(directory.path().join(".hooks.toml.partial")).unwrap();
     let error = Interventions::new().save(&path).unwrap_err();
-    assert!(matches!(error, Error::Write { .. }), "{error}");
+    assert!(matches!(error, Error::File(FileError::Write { .. })), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 

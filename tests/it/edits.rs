@@ -1,11 +1,12 @@
 //! What each edit does, by what must follow from it.
 
+use hooked_gpt2::error::{BatchError, HookError, InterventionError, SelectionError};
 use hooked_gpt2::hook::{At, Hook, Positions, Site};
 use hooked_gpt2::intervention::{Add, Interpolate, Interventions, Set};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, RunOutput};
 
-use crate::support::{assert_identical, largest, largest_difference, reason, single, tiny};
+use crate::support::{assert_identical, chain, largest, largest_difference, reason, single, tiny};
 use crate::tolerance;
 
 const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
@@ -143,8 +144,8 @@ fn a_query_without_keys_is_an_error_and_names_it() {
     hooks.knock_out(2, [1], Positions::range(3..5), Positions::range(0..4));
     let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "blocks.2.attn.hook_attn_scores: head 1 has no key left at query position 3 of sequence 0"
+        chain(&error),
+        "sequence 0: blocks.2.attn.hook_attn_scores: head 1 has no key left at query position 3"
     );
 }
 
@@ -183,7 +184,7 @@ fn an_edit_that_does_not_fit_is_refused_before_the_run() {
     let refused = |hook: Hook| {
         let mut hooks = Interventions::new();
         // This one would fail the run, if anything were run.
-        hooks.edit("fails", At::embed(), |_, _| Err(Error::EmptyBatch));
+        hooks.edit("fails", At::embed(), |_, _| Err(Error::Batch(BatchError::EmptyBatch)));
         hooks.add(hook);
         model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err().to_string()
     };
@@ -212,8 +213,14 @@ fn an_edit_that_does_not_fit_is_refused_before_the_run() {
         "its tensor is [1, 1, 1, 24] Double on Cpu, it must repeat into [1, 5, 24] Double on Cpu"
     ));
     for not_finite in [f64::NAN, f64::INFINITY] {
-        assert!(matches!(Add::new(&wrong, not_finite), Err(Error::NotFinite { .. })));
-        assert!(matches!(Interpolate::new(&wrong, not_finite), Err(Error::NotFinite { .. })));
+        assert!(matches!(
+            Add::new(&wrong, not_finite),
+            Err(Error::Intervention(InterventionError::NotFinite { .. }))
+        ));
+        assert!(matches!(
+            Interpolate::new(&wrong, not_finite),
+            Err(Error::Intervention(InterventionError::NotFinite { .. }))
+        ));
     }
 }
 
@@ -232,7 +239,7 @@ fn a_value_that_changes_later_does_not_change_the_edit() {
 fn the_failure_of_a_closure_names_hook_and_site() {
     let model = tiny(Precision::F64);
     let mut hooks = Interventions::new();
-    hooks.edit("fails", At::pattern(1), |_, _| Err(Error::EmptyBatch));
+    hooks.edit("fails", At::pattern(1), |_, _| Err(Error::Batch(BatchError::EmptyBatch)));
     let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
     assert_eq!(error.to_string(), "hook `fails` at blocks.1.attn.hook_pattern failed");
 }
@@ -264,16 +271,22 @@ fn nothing_inside_a_skipped_block_can_be_hooked_or_captured() {
     assert_eq!(largest(&at(&output, Site::resid_post(1)).get(0)), 0.0);
     for site in Site::of_block(1).filter(|site| !site.to_string().contains("resid_p")) {
         let capture = model.run(&batch).hooks(&hooks).capture([site]).execute().unwrap_err();
-        assert!(matches!(reason(&capture), Error::InSkippedBlock), "{site}: {capture}");
+        assert!(
+            matches!(reason(&capture), Error::Hook(HookError::InSkippedBlock)),
+            "{site}: {capture}"
+        );
         let mut dead = Interventions::new();
         dead.skip(1).zero(At::site(site));
         let dead = model.run(&batch).hooks(&dead).execute().unwrap_err();
-        assert!(matches!(reason(&dead), Error::InSkippedBlock), "{site}: {dead}");
+        assert!(matches!(reason(&dead), Error::Hook(HookError::InSkippedBlock)), "{site}: {dead}");
     }
     let mut outside = Interventions::new();
     outside.skip(3);
     let error = model.run(&batch).hooks(&outside).execute().unwrap_err();
-    assert!(matches!(error, Error::LayerOutOfRange { given: 3, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Selection(SelectionError::LayerOutOfRange { given: 3, .. })),
+        "{error}"
+    );
 }
 
 #[test]

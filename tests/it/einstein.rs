@@ -1,5 +1,9 @@
 //! The whole sweep on the bundled model, against Hugging Face with hooks and SciPy.
 
+use hooked_gpt2::error::{
+    BatchError, ExperimentError, InterventionError, RunError, SelectionError, SweepError,
+    TokenizerError,
+};
 use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
 use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Checkpoint, Error, Gpt2, Precision, Result};
@@ -164,30 +168,45 @@ fn bad_sweeps_are_typed_errors() {
         change(&mut sweep);
         run(&sweep, Precision::F32).unwrap_err()
     };
-    assert!(matches!(error(&|sweep| sweep.prompt.clear()), Error::EmptySequence { .. }));
+    assert!(matches!(
+        error(&|sweep| sweep.prompt.clear()),
+        Error::Batch(BatchError::EmptySequence { .. })
+    ));
     assert!(matches!(
         error(&|sweep| sweep.prompt = " word".repeat(300)),
-        Error::SequenceTooLong { given: 300, n_ctx: 256, .. }
+        Error::Batch(BatchError::SequenceTooLong { given: 300, n_ctx: 256, .. })
     ));
-    assert!(matches!(error(&|sweep| sweep.target.clear()), Error::NotOneToken { .. }));
-    assert!(matches!(error(&|sweep| sweep.scale = f64::NAN), Error::NotFinite { .. }));
-    assert!(matches!(error(&|sweep| sweep.layers = Some(vec![])), Error::NoLayers));
+    assert!(matches!(
+        error(&|sweep| sweep.target.clear()),
+        Error::Tokenizer(TokenizerError::NotOneToken { .. })
+    ));
+    assert!(matches!(
+        error(&|sweep| sweep.scale = f64::NAN),
+        Error::Intervention(InterventionError::NotFinite { .. })
+    ));
+    assert!(matches!(
+        error(&|sweep| sweep.layers = Some(vec![])),
+        Error::Experiment(ExperimentError::NoLayers)
+    ));
     assert!(matches!(
         error(&|sweep| sweep.layers = Some(vec![12])),
-        Error::LayerOutOfRange { given: 12, n_layers: 12 }
+        Error::Selection(SelectionError::LayerOutOfRange { given: 12, n_layers: 12 })
     ));
-    assert!(matches!(error(&|sweep| sweep.focus_layer = Some(12)), Error::LayerOutOfRange { .. }));
+    assert!(matches!(
+        error(&|sweep| sweep.focus_layer = Some(12)),
+        Error::Selection(SelectionError::LayerOutOfRange { .. })
+    ));
     assert!(matches!(
         error(&|sweep| (sweep.layers, sweep.focus_layer) = (Some(vec![3]), Some(2))),
-        Error::FocusNotSwept { given: 2, .. }
+        Error::Experiment(ExperimentError::FocusNotSwept { given: 2, .. })
     ));
-    assert!(matches!(error(&|sweep| sweep.top_k = 0), Error::TopKOutOfRange { .. }));
-    assert!(matches!(error(&|sweep| sweep.top_k = 8193), Error::TopKOutOfRange { .. }));
+    assert!(matches!(error(&|sweep| sweep.top_k = 0), Error::Sweep(SweepError::Variant { .. })));
+    assert!(matches!(error(&|sweep| sweep.top_k = 8193), Error::Sweep(SweepError::Variant { .. })));
     // Overflows f32, and the error says where.
     let overflow = error(&|sweep| sweep.scale = 1e300);
     assert!(
-        matches!(&overflow, Error::Variant { variant, source }
-        if variant == "layer 0 scaled by 1e300" && matches!(**source, Error::BadValue { .. })),
+        matches!(&overflow, Error::Sweep(SweepError::Variant { variant, source })
+        if variant == "layer 0, sequence 0" && matches!(**source, Error::Run(RunError::NotANumber { .. }))),
         "{overflow}"
     );
 }

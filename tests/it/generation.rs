@@ -1,5 +1,6 @@
 //! Continuations: against Hugging Face, and against runs over the whole text.
 
+use hooked_gpt2::error::{AnalysisError, BatchError, InterventionError, RunError, SelectionError};
 use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::tch::Device;
@@ -257,25 +258,34 @@ fn what_cannot_be_generated_is_refused_before_the_first_step() {
     let model = tiny(Precision::F64);
     let batch = single(&[1, 2, 3, 4]);
     let failure = |generation: Generation<'_>| generation.execute().unwrap_err();
-    assert!(matches!(failure(model.generate(&batch, 0)), Error::NoNewTokens));
+    assert!(matches!(failure(model.generate(&batch, 0)), Error::Run(RunError::NoNewTokens)));
     // The last new token is chosen and not computed: a context of 32 holds 4 and 28 more.
     assert!(model.generate(&batch, 29).execute().is_ok());
     let error = failure(model.generate(&batch, 30));
     assert!(
-        matches!(error, Error::ContinuationTooLong { prompt: 4, new: 30, n_ctx: 32, .. }),
+        matches!(
+            error,
+            Error::Run(RunError::ContinuationTooLong { prompt: 4, new: 30, n_ctx: 32, .. })
+        ),
         "{error}"
     );
     for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert!(matches!(Sampling::seeded(temperature, 0), Err(Error::Temperature { .. })));
+        assert!(matches!(
+            Sampling::seeded(temperature, 0),
+            Err(Error::Run(RunError::Temperature { .. }))
+        ));
     }
     for k in [0, 102] {
         let sampling = Sampling::seeded_top_k(k, 1.0, 0).unwrap();
         let error = failure(model.generate(&batch, 3).sampling(sampling));
-        assert!(matches!(error, Error::TopKOutOfRange { allowed: 101, .. }), "{error}");
+        assert!(
+            matches!(error, Error::Analysis(AnalysisError::TopKOutOfRange { allowed: 101, .. })),
+            "{error}"
+        );
     }
     let fails = |change: &dyn Fn(&mut Interventions)| {
         let mut hooks = Interventions::new();
-        hooks.edit("fails", At::embed(), |_, _| Err(Error::EmptyBatch));
+        hooks.edit("fails", At::embed(), |_, _| Err(Error::Batch(BatchError::EmptyBatch)));
         change(&mut hooks);
         failure(model.generate(&batch, 3).hooks(&hooks))
     };
@@ -283,11 +293,20 @@ fn what_cannot_be_generated_is_refused_before_the_first_step() {
     let outside = fails(&|hooks| {
         let _ = hooks.zero(At::resid_pre(1).positions(Positions::at(6)));
     });
-    assert!(matches!(reason(&outside), Error::PositionOutOfRange { len: 6, .. }), "{outside}");
+    assert!(
+        matches!(
+            reason(&outside),
+            Error::Selection(SelectionError::PositionOutOfRange { len: 6, .. })
+        ),
+        "{outside}"
+    );
     let of_prompt =
         hooked_gpt2::tch::Tensor::zeros([4, 24], (hooked_gpt2::tch::Kind::Double, Device::Cpu));
     let misfit = fails(&|hooks| {
         let _ = hooks.set(At::resid_pre(1), &of_prompt).unwrap();
     });
-    assert!(matches!(reason(&misfit), Error::Replacement { .. }), "{misfit}");
+    assert!(
+        matches!(reason(&misfit), Error::Intervention(InterventionError::Replacement { .. })),
+        "{misfit}"
+    );
 }

@@ -1,11 +1,12 @@
 //! Gradients against finite differences, in f64.
 
-use hooked_gpt2::hook::{At, Hook, Positions, Site};
+use hooked_gpt2::error::{BatchError, HookError, RunError};
+use hooked_gpt2::hook::{At, Capture, Hook, Positions, Site};
 use hooked_gpt2::intervention::{Add, Interventions};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Logits, Precision, Result};
 
-use crate::support::{largest, largest_difference, single, tiny};
+use crate::support::{assert_identical, largest, largest_difference, single, tiny};
 use crate::tolerance;
 
 const PROMPT: [u32; 5] = [300, 1400, 15, 920, 65];
@@ -197,13 +198,51 @@ fn what_cannot_be_differentiated_is_a_typed_error() {
         .capture([site])
         .differentiate(|logits| Ok(logits.tensor(0)?.shallow_clone()));
     let Err(error) = several else { panic!("8192 numbers are no scalar") };
-    assert!(matches!(error, Error::NotAScalar { .. }), "{error}");
+    assert!(matches!(error, Error::Run(RunError::NotAScalar { .. })), "{error}");
     let round = [Site::q_input(1), Site::ln1_scale(1)];
     let Err(error) = model.run(&batch).capture(round).differentiate(log_prob) else { panic!() };
-    assert!(matches!(error, Error::ForkAndNorm { .. }), "{error}");
-    let failed = model.run(&batch).capture([site]).differentiate(|_| Err(Error::EmptyBatch));
-    assert!(matches!(failed, Err(Error::EmptyBatch)));
+    assert!(matches!(error, Error::Hook(HookError::ForkAndNorm { .. })), "{error}");
+    let failed = model
+        .run(&batch)
+        .capture([site])
+        .differentiate(|_| Err(Error::Batch(BatchError::EmptyBatch)));
+    assert!(matches!(failed, Err(Error::Batch(BatchError::EmptyBatch))));
     // Without captures there is nothing to differentiate by.
     let (_, none) = model.run(&batch).differentiate(log_prob).unwrap();
     assert_eq!(none.sites().count(), 0);
+}
+
+#[test]
+fn gradients_are_looked_up_by_the_capture_that_was_asked_for() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let site = Site::z(3);
+    let last = Capture::new(site).positions(Positions::last());
+    let norms = Capture::new(Site::resid_mid(5)).norm();
+    let run = model.run(&batch).capture([&last]).capture([&norms]);
+    let (output, gradients) = run.differentiate(log_prob).unwrap();
+    let whole = gradients.get(site, 0).unwrap();
+    assert_identical(&gradients.get(&last, 0).unwrap(), &whole.narrow(0, 4, 1));
+    assert_eq!(output.activations.get(&last, 0).unwrap().size(), whole.narrow(0, 4, 1).size());
+    let of_whole = gradients.get(Site::resid_mid(5), 0).unwrap();
+    let expected = of_whole.square().sum_dim_intlist(-1, false, Kind::Double).sqrt();
+    assert!(largest_difference(&gradients.get(&norms, 0).unwrap(), &expected) <= 1e-12);
+}
+
+#[test]
+fn a_gradient_before_the_edits_is_that_after_them_through_the_edit() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    for site in [Site::mlp_out(4), Site::pattern(4)] {
+        let before = Capture::new(site).before_edits();
+        let mut hooks = Interventions::new();
+        hooks.scale(At::site(site), 0.25).unwrap();
+        let run = model.run(&batch).hooks(&hooks).capture([&before]);
+        let (_, gradients) = run.differentiate(log_prob).unwrap();
+        let after = gradients.get(site, 0);
+        assert!(after.is_err(), "only what was before the edits was asked for");
+        let run = model.run(&batch).hooks(&hooks).capture([&before]).capture([site]);
+        let (_, gradients) = run.differentiate(log_prob).unwrap();
+        let (before, after) = (gradients.get(&before, 0).unwrap(), gradients.get(site, 0).unwrap());
+        assert!(largest(&after) > 0.0);
+        assert!(largest_difference(&before, &(after * 0.25)) <= 1e-15);
+    }
 }

@@ -15,6 +15,7 @@ mod generation;
 mod gradients;
 #[cfg(feature = "hub")]
 mod hub;
+mod masking;
 mod noise;
 mod parity;
 mod partial_runs;
@@ -25,6 +26,8 @@ mod silent_failures;
 mod sites;
 mod support;
 mod sweep;
+mod sweep_bases;
 mod sweep_captures;
+mod sweep_metrics;
 mod tokenizer;
 mod tolerance;

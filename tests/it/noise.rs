@@ -1,5 +1,6 @@
 //! What noise is added, and what it does not depend on.
 
+use hooked_gpt2::error::InterventionError;
 use hooked_gpt2::hook::at::HeadVectors;
 use hooked_gpt2::hook::{At, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, Noise};
@@ -193,8 +194,14 @@ fn an_edge_that_is_knocked_out_stays_so_under_noise_beyond_f32() {
 #[test]
 fn noise_that_is_negative_or_not_finite_is_refused() {
     for amount in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        assert!(matches!(Noise::gaussian(amount, 0), Err(Error::NotFinite { .. })));
-        assert!(matches!(Noise::uniform(amount, 0), Err(Error::NotFinite { .. })));
+        assert!(matches!(
+            Noise::gaussian(amount, 0),
+            Err(Error::Intervention(InterventionError::NotFinite { .. }))
+        ));
+        assert!(matches!(
+            Noise::uniform(amount, 0),
+            Err(Error::Intervention(InterventionError::NotFinite { .. }))
+        ));
     }
     let error = |noise: Result<Noise, Error>| noise.unwrap_err().to_string();
     assert_eq!(

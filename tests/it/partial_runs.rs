@@ -1,11 +1,12 @@
 //! Runs over a part of the model, and of several registries in one pass.
 
+use hooked_gpt2::error::{HookError, RunError, SelectionError};
 use hooked_gpt2::hook::{At, Capture, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, Run};
 
-use crate::support::{assert_identical, largest_difference, reason, single, tiny};
+use crate::support::{assert_identical, chain, largest_difference, reason, single, tiny};
 use crate::tolerance;
 
 const PROMPTS: [&[u32]; 3] = [&[3, 14, 15, 92, 65], &[35, 89], &[79, 32, 38, 46, 26]];
@@ -38,7 +39,7 @@ fn a_run_that_stops_gives_what_the_whole_run_gives_up_to_there() {
         }
         assert!(output.logits.positions(0).unwrap().is_empty());
         let error = output.logits.last(0).unwrap_err();
-        assert!(matches!(error, Error::NotUnembedded { .. }), "{error}");
+        assert!(matches!(error, Error::Run(RunError::NotUnembedded { .. })), "{error}");
     }
 }
 
@@ -97,7 +98,7 @@ fn what_the_run_does_not_come_by_is_refused() {
     let double = (Kind::Double, Device::Cpu);
     let residuals = [Tensor::zeros([2, 24], double)];
     let refused = |run: Run<'_>| run.execute().unwrap_err().to_string();
-    let late = "hook_resid_pre cannot be captured: it is not on the way: the run stops after";
+    let late = "hook_resid_pre cannot be captured: the run stops after";
     let run = || model.run(&batch);
     assert_eq!(
         refused(run().capture([Site::resid_pre(2)]).stop_after(Site::z(1))),
@@ -108,33 +109,33 @@ fn what_the_run_does_not_come_by_is_refused() {
     assert_eq!(
         refused(run().hooks(&hooks).capture([Site::resid_mid(1)]).without_logits()),
         "hook `Scale { factor: 0.0 }` cannot stand at blocks.1.hook_mlp_out: \
-         it is not on the way: the run stops after blocks.1.hook_resid_mid"
+         the run stops after blocks.1.hook_resid_mid"
     );
     assert_eq!(
         refused(run().hooks(&hooks).resume(2, &residuals)),
         "hook `Scale { factor: 0.0 }` cannot stand at blocks.1.hook_mlp_out: \
-         it is not on the way: the run begins at blocks.2.hook_resid_pre"
+         the run begins at blocks.2.hook_resid_pre"
     );
     assert!(refused(run().capture([Site::embed()]).resume(0, &residuals)).contains("begins at"));
-    assert!(matches!(run().without_logits().execute(), Err(Error::NothingAsked)));
+    assert!(matches!(run().without_logits().execute(), Err(Error::Run(RunError::NothingAsked))));
     assert!(matches!(
         run().stop_after(Site::z(3)).execute(),
-        Err(Error::LayerOutOfRange { given: 3, .. })
+        Err(Error::Selection(SelectionError::LayerOutOfRange { given: 3, .. }))
     ));
     assert!(matches!(
-        run().resume(3, &residuals).execute(),
-        Err(Error::LayerOutOfRange { given: 3, .. })
+        run().resume(4, &residuals).execute(),
+        Err(Error::Selection(SelectionError::LayerOutOfRange { given: 4, .. }))
     ));
     assert!(matches!(
         run().resume(1, &[]).execute(),
-        Err(Error::ResidualCount { given: 0, needed: 1 })
+        Err(Error::Run(RunError::ResidualCount { given: 0, needed: 1 }))
     ));
     for wrong in
         [Tensor::zeros([3, 24], double), Tensor::zeros([2, 24], (Kind::Float, Device::Cpu))]
     {
         let wrong = [wrong];
         let error = run().resume(1, &wrong).execute().unwrap_err();
-        assert!(matches!(error, Error::ResidualForm { sequence: 0, .. }), "{error}");
+        assert!(matches!(error, Error::Run(RunError::ResidualForm { sequence: 0, .. })), "{error}");
     }
 }
 
@@ -229,15 +230,47 @@ fn registries_that_do_not_fit_the_batch_are_refused() {
     let model = tiny(Precision::F64);
     let batch = Batch::new([PROMPTS[0], PROMPTS[1]]).unwrap();
     let error = model.run(&batch).hooks_for_each(&[&NoHooks]).execute().unwrap_err();
-    assert!(matches!(error, Error::RegistryCount { given: 1, needed: 2 }), "{error}");
+    assert!(
+        matches!(error, Error::Hook(HookError::RegistryCount { given: 1, needed: 2 })),
+        "{error}"
+    );
     let mut third = Interventions::new();
     third.zero(At::resid_pre(0).positions(Positions::at(2)));
     // The first sequence has a third position, the second has not.
     assert!(model.run(&batch).hooks_for_each(&[&third, &NoHooks]).execute().is_ok());
     let error = model.run(&batch).hooks_for_each(&[&NoHooks, &third]).execute().unwrap_err();
-    assert!(error.to_string().contains("of sequence 1: positions 2 do not fit"), "{error}");
+    let error = chain(&error);
+    assert!(
+        error.starts_with("sequence 1: hook") && error.contains("positions 2 do not fit"),
+        "{error}"
+    );
     let mut other = Interventions::new();
     other.zero(At::resid_pre(0).sequences([1]));
     let error = model.run(&batch).hooks_for_each(&[&NoHooks, &other]).execute().unwrap_err();
-    assert!(matches!(reason(&error), Error::IndexOutOfRange { given: 1, len: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            reason(&error),
+            Error::Selection(SelectionError::IndexOutOfRange { given: 1, len: 1, .. })
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_run_that_resumes_behind_the_last_block_unembeds_what_left_it() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::new([PROMPTS[0], PROMPTS[1]]).unwrap();
+    let whole = model.run(&batch).capture([Site::resid_post(2)]).execute().unwrap();
+    let residuals =
+        [0, 1].map(|sequence| whole.activations.get(Site::resid_post(2), sequence).unwrap());
+    let resumed = model.run(&batch).resume(3, &residuals).execute().unwrap();
+    for sequence in 0..2 {
+        let of =
+            |run: &hooked_gpt2::RunOutput| run.logits.tensor(sequence).unwrap().shallow_clone();
+        assert_identical(&of(&resumed), &of(&whole));
+    }
+    assert_eq!((resumed.work.attention_rows, resumed.work.mlp_rows), (0, 0));
+    let error = model.run(&batch).resume(3, &residuals).capture([Site::resid_post(2)]).execute();
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with("the run begins at ln_final.hook_scale"), "{error}");
 }

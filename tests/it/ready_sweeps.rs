@@ -1,6 +1,8 @@
 //! The ready-made sweeps do what their names say: each point against hooks written out by hand.
 
-use hooked_gpt2::hook::{Activations, At, Capture, Moments, Positions, Site};
+use hooked_gpt2::Activations;
+use hooked_gpt2::error::{SelectionError, SweepError};
+use hooked_gpt2::hook::{At, Capture, Moments, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, Noise};
 use hooked_gpt2::sweep::{Measure, Replacement, Sweep, Variants};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -113,14 +115,14 @@ fn grids_patch_positions_heads_and_both() {
     let other = Replacement::Resample(&clean);
     let value = |site: Site| clean.get(site, 1).unwrap();
 
-    let grid = Variants::patched_positions(config, At::resid_pre, other, &batch).unwrap();
+    let grid = Variants::patched_positions(config, Site::resid_pre, other, &batch).unwrap();
     assert_point(&model, &grid, (&["layer", "position"], &[1, 2]), |hooks| {
         let at = At::resid_pre(1).positions(Positions::at(2));
         hooks.set(at, &value(Site::resid_pre(1)).get(2)).unwrap();
     });
     let mean = |site: Site| Ok(value(site).mean_dim(0, false, Kind::Double));
     let means = Replacement::Mean(&mean);
-    let grid = Variants::patched_positions(config, At::attn_out, means, &batch).unwrap();
+    let grid = Variants::patched_positions(config, Site::attn_out, means, &batch).unwrap();
     assert_point(&model, &grid, (&["layer", "position"], &[0, 3]), |hooks| {
         let at = At::attn_out(0).positions(Positions::at(3));
         hooks.set(at, &mean(Site::attn_out(0)).unwrap()).unwrap();
@@ -142,10 +144,13 @@ fn grids_patch_positions_heads_and_both() {
     });
 
     let ragged = Batch::new([vec![1, 2, 3], vec![4, 5]]).unwrap();
-    let uneven = Variants::patched_positions(config, At::resid_pre, Replacement::Zero, &ragged);
-    assert!(matches!(uneven.err(), Some(Error::UnequalLengths { first: 3, other: 2 })));
+    let uneven = Variants::patched_positions(config, Site::resid_pre, Replacement::Zero, &ragged);
+    assert!(matches!(
+        uneven.err(),
+        Some(Error::Sweep(SweepError::UnequalLengths { first: 3, other: 2 }))
+    ));
     let headless = Variants::patched_heads(config, Site::mlp_out, other, &batch).err();
-    assert!(matches!(headless, Some(Error::SelectionAtSite { .. })));
+    assert!(matches!(headless, Some(Error::Selection(SelectionError::SelectionAtSite { .. }))));
 }
 
 #[test]

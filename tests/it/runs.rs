@@ -1,5 +1,6 @@
 //! What a run promises, whatever the model.
 
+use hooked_gpt2::error::{BatchError, HookError, InterventionError, RunError, SelectionError};
 use hooked_gpt2::hook::{At, Capture, Edit, Hook, HookRegistry, NoHooks, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -160,6 +161,11 @@ fn a_change_of_nothing_is_told_from_one_that_the_logits_do_not_show() {
         })
     };
     assert_eq!(scale(1, 1.0), Effect::NoChange);
+    // An edit of the pattern leads off the fused path, which changes roundings; a factor of 1 nothing else.
+    let one = effect(&|hooks| {
+        hooks.scale(At::pattern(1), 1.0).unwrap();
+    });
+    assert_eq!(one, Effect::NoChange);
     // After the last attention no position reaches another one.
     assert_eq!(scale(1, 0.5), Effect::LogitsIdentical);
     let Effect::LogitsChanged { largest } = effect(&|hooks| {
@@ -169,7 +175,7 @@ fn a_change_of_nothing_is_told_from_one_that_the_logits_do_not_show() {
     };
     approx::assert_abs_diff_eq!(largest, 2.0, epsilon = 1e-5);
     let all = model.run(&batch).execute().unwrap();
-    assert!(matches!(all.effect(&clean), Err(Error::OtherLogits)));
+    assert!(matches!(all.effect(&clean), Err(Error::Run(RunError::OtherLogits))));
 }
 
 #[test]
@@ -243,7 +249,10 @@ fn unembedding_some_positions_gives_their_rows_alone() {
     }
     assert_eq!(some.logits.last(0).unwrap(), some.logits.at(0, 4).unwrap());
     let error = some.logits.at(0, 2).unwrap_err();
-    assert!(matches!(error, Error::NotUnembedded { given: 2, sequence: 0, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Run(RunError::NotUnembedded { given: 2, sequence: 0, .. })),
+        "{error}"
+    );
 }
 
 proptest! {
@@ -307,7 +316,9 @@ fn a_position_outside_any_sequence_is_an_error_before_the_run() {
     ] {
         let mut hooks = Interventions::new();
         hooks.scale(At::resid_pre(0).positions(positions.clone()), 0.5).unwrap();
-        let is_out_of_range = |error: &Error| matches!(error, Error::PositionOutOfRange { .. });
+        let is_out_of_range = |error: &Error| {
+            matches!(error, Error::Selection(SelectionError::PositionOutOfRange { .. }))
+        };
         let hooked = model.run(&batch).hooks(&hooks).execute().unwrap_err();
         assert!(is_out_of_range(reason(&hooked)), "{positions}: {hooked}");
         let capture = Capture::new(Site::embed()).positions(positions.clone());
@@ -356,7 +367,7 @@ fn an_error_of_libtorch_inside_an_edit_is_one_line() {
     hooks.add(Hook::new(At::attn_out(1), Broken));
     let error = model.run(&batch).hooks(&hooks).execute().unwrap_err();
     assert_eq!(error.to_string(), "hook `Broken` at blocks.1.hook_attn_out failed");
-    let Error::EditFailed { source, .. } = error else { panic!("{error}") };
+    let Error::Hook(HookError::EditFailed { source, .. }) = error else { panic!("{error}") };
     assert!(matches!(*source, Error::Torch(_)));
     assert_eq!(source.to_string().lines().count(), 1, "{source}");
 }
@@ -372,20 +383,38 @@ fn looking_up_what_was_not_captured_says_what_was() {
          captured of it: blocks.0.hook_mlp_out, blocks.2.hook_resid_post"
     );
     let error = output.activations.get(Site::mlp_out(0), 1).unwrap_err();
-    assert!(matches!(error, Error::NoSuchSequence { given: 1, len: 1 }), "{error}");
+    assert!(
+        matches!(error, Error::Batch(BatchError::NoSuchSequence { given: 1, len: 1 })),
+        "{error}"
+    );
 }
 
 #[test]
 fn input_that_does_not_fit_the_model_is_an_error() {
     let model = tiny(Precision::F32);
     let failure = |tokens: Vec<u32>| model.run(&single(&tokens)).execute().unwrap_err();
-    assert!(matches!(failure(vec![1; 33]), Error::SequenceTooLong { given: 33, n_ctx: 32, .. }));
-    assert!(matches!(failure(vec![0, 101]), Error::TokenOutOfRange { given: 101, d_vocab: 101 }));
-    assert!(matches!(Batch::single([]), Err(Error::EmptySequence { sequence: 0 })));
-    assert!(matches!(Batch::new(Vec::<Vec<u32>>::new()), Err(Error::EmptyBatch)));
+    assert!(matches!(
+        failure(vec![1; 33]),
+        Error::Batch(BatchError::SequenceTooLong { given: 33, n_ctx: 32, .. })
+    ));
+    assert!(matches!(
+        failure(vec![0, 101]),
+        Error::Batch(BatchError::TokenOutOfRange { given: 101, d_vocab: 101 })
+    ));
+    assert!(matches!(
+        Batch::single([]),
+        Err(Error::Batch(BatchError::EmptySequence { sequence: 0 }))
+    ));
+    assert!(matches!(
+        Batch::new(Vec::<Vec<u32>>::new()),
+        Err(Error::Batch(BatchError::EmptyBatch))
+    ));
     for factor in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        assert!(matches!(LayerScaling::new().insert(0, factor), Err(Error::NotFinite { .. })));
+        assert!(matches!(
+            LayerScaling::new().insert(0, factor),
+            Err(Error::Intervention(InterventionError::NotFinite { .. }))
+        ));
         let scaled = Interventions::new().scale(At::resid_pre(0), factor).err();
-        assert!(matches!(scaled, Some(Error::NotFinite { .. })));
+        assert!(matches!(scaled, Some(Error::Intervention(InterventionError::NotFinite { .. }))));
     }
 }

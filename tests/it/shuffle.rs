@@ -168,21 +168,21 @@ fn a_shuffle_in_attention_is_refused_before_the_run() {
 }
 
 #[test]
-fn edits_say_what_their_result_depends_on() {
+fn edits_say_whether_they_overwrite_what_was_there() {
     let vector = Tensor::ones([1], (Kind::Double, Device::Cpu));
-    let mixes = |hook: &Hook| (hook.edit().mixes_positions(), hook.edit().overwrites());
+    let overwrites = |hook: &Hook| hook.edit().overwrites();
     let interpolate = |weight| Interpolate::new(&vector, weight).unwrap();
     let at = || At::resid_pre(0);
-    assert_eq!(mixes(&Hook::new(at(), Shuffle::positions(0))), (true, false));
-    assert_eq!(mixes(&Hook::new(at(), Shuffle::channels(0))), (false, false));
-    assert_eq!(mixes(&Hook::new(at(), Noise::gaussian(1.0, 0).unwrap())), (false, false));
-    assert_eq!(mixes(&Hook::new(at(), Add::new(&vector, 1.0).unwrap())), (false, false));
-    assert_eq!(mixes(&Hook::new(at(), Set::new(&vector).unwrap())), (false, true));
-    assert_eq!(mixes(&Hook::new(at(), Scale::new(0.5).unwrap())), (false, false));
-    assert_eq!(mixes(&Hook::new(at(), Scale::ZERO)), (false, true));
-    assert_eq!(mixes(&Hook::new(at(), interpolate(0.5))), (false, false));
-    assert_eq!(mixes(&Hook::new(at(), interpolate(1.0))), (false, true));
+    assert!(!overwrites(&Hook::new(at(), Shuffle::positions(0))));
+    assert!(!overwrites(&Hook::new(at(), Shuffle::channels(0))));
+    assert!(!overwrites(&Hook::new(at(), Noise::gaussian(1.0, 0).unwrap())));
+    assert!(!overwrites(&Hook::new(at(), Add::new(&vector, 1.0).unwrap())));
+    assert!(overwrites(&Hook::new(at(), Set::new(&vector).unwrap())));
+    assert!(!overwrites(&Hook::new(at(), Scale::new(0.5).unwrap())));
+    assert!(overwrites(&Hook::new(at(), Scale::ZERO)));
+    assert!(!overwrites(&Hook::new(at(), interpolate(0.5))));
+    assert!(overwrites(&Hook::new(at(), interpolate(1.0))));
     let mut hooks = Interventions::new();
     hooks.knock_out(0, [1], Positions::last(), Positions::at(0));
-    assert_eq!(mixes(&hooks.hooks(0)[0]), (false, true));
+    assert!(overwrites(&hooks.hooks(0)[0]));
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use hooked_gpt2::error::{CaptureError, HookError};
 use hooked_gpt2::hook::At;
 use hooked_gpt2::hook::at::Residual;
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -72,9 +73,16 @@ pub fn single(tokens: &[u32]) -> Batch {
 #[track_caller]
 pub fn reason(error: &Error) -> &Error {
     match error {
-        Error::HookRefused { reason, .. } | Error::CaptureRefused { reason, .. } => reason,
+        Error::Hook(HookError::OfSequence { source, .. }) => reason(source),
+        Error::Hook(HookError::Refused { reason, .. })
+        | Error::Capture(CaptureError::Refused { reason, .. }) => reason,
         _ => panic!("{error}"),
     }
+}
+
+/// An error and its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or(error.to_string(), |cause| format!("{error}: {}", chain(cause)))
 }
 
 /// The largest difference of two tensors of one shape.

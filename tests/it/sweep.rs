@@ -1,5 +1,6 @@
 //! Every plan of a sweep gives what one plain run for each variant gives.
 
+use hooked_gpt2::error::{RunError, SelectionError, SweepError};
 use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Noise, Shuffle};
 use hooked_gpt2::sweep::{
@@ -189,13 +190,13 @@ proptest! {
         prop_assume!(whole.is_ok());
         let whole = whole.unwrap();
         let smallest = match sweep().max_bytes(0).plan(&variants) {
-            Err(Error::BudgetTooSmall { needed, .. }) => needed,
+            Err(Error::Sweep(SweepError::BudgetTooSmall { needed, .. })) => needed,
             _ => panic!("nothing fits into no memory"),
         };
         let max_bytes = [smallest * 2, (smallest + whole.peak_bytes()) / 2, whole.peak_bytes()];
         let plan = match sweep().max_bytes(max_bytes[budget]).plan(&variants) {
             Ok(plan) => plan,
-            Err(Error::BudgetTooSmall { .. }) => whole,
+            Err(Error::Sweep(SweepError::BudgetTooSmall { .. })) => whole,
             Err(error) => panic!("{error}"),
         };
         prop_assert!(plan.block_rows() <= plan.naive_block_rows() + plan.n_passes() * 9 * 8 * 3);
@@ -279,7 +280,7 @@ fn the_last_block_computes_what_is_read_of_it() {
     let model = tiny(Precision::F64);
     let batch = Batch::single(PROMPT).unwrap();
     let variants = heads_ablated(&batch);
-    let metrics: [&dyn Metric; 1] = [&Loss::of(3)];
+    let metrics: [&dyn Metric; 1] = [&Loss::of(3).at_every_position()];
     let work = |score: Positions| {
         let plan = Sweep::new(&model, &batch).score(score).plan(&variants).unwrap();
         assert_equals_isolated(&plan, tolerance::F64);
@@ -368,10 +369,10 @@ fn a_budget_splits_a_sweep_and_one_too_small_is_an_error() {
     let plan = |max_bytes| Sweep::new(&model, &batch).max_bytes(max_bytes).plan(&variants);
     let whole = plan(usize::MAX).unwrap();
     assert_eq!(whole.n_passes(), 1);
-    let Err(Error::BudgetTooSmall { max_bytes: 1, needed }) = plan(1) else {
+    let Err(Error::Sweep(SweepError::BudgetTooSmall { max_bytes: 1, needed })) = plan(1) else {
         panic!("one byte is enough");
     };
-    assert!(matches!(plan(needed - 1), Err(Error::BudgetTooSmall { .. })));
+    assert!(matches!(plan(needed - 1), Err(Error::Sweep(SweepError::BudgetTooSmall { .. }))));
     let split = plan(whole.peak_bytes().midpoint(needed)).unwrap();
     assert!(split.n_passes() > 1);
     assert!(split.peak_bytes() <= whole.peak_bytes().midpoint(needed));
@@ -444,7 +445,7 @@ fn a_sweep_that_is_stopped_keeps_what_is_finished() {
     let batch = Batch::single(PROMPT).unwrap();
     let variants = heads_ablated(&batch);
     let whole = Sweep::new(&model, &batch).plan(&variants).unwrap();
-    let Err(Error::BudgetTooSmall { needed, .. }) =
+    let Err(Error::Sweep(SweepError::BudgetTooSmall { needed, .. })) =
         Sweep::new(&model, &batch).max_bytes(1).plan(&variants)
     else {
         panic!("one byte is enough");
@@ -497,58 +498,92 @@ fn what_cannot_be_swept_is_refused_before_anything_is_computed() {
     let outside = of(&|hooks| {
         hooks.zero(At::z(1).positions(Positions::at(3)));
     });
-    let Error::Variant { variant, source } = failure(&outside, &batch, Positions::last()) else {
+    let Error::Sweep(SweepError::Variant { variant, source }) =
+        failure(&outside, &batch, Positions::last())
+    else {
         panic!("a hook of a variant is not named with it");
     };
     assert_eq!(variant, "sequence 1");
-    assert!(matches!(reason(&source), Error::PositionOutOfRange { .. }), "{source}");
+    assert!(
+        matches!(reason(&source), Error::Selection(SelectionError::PositionOutOfRange { .. })),
+        "{source}"
+    );
     let nothing = of(&|_| {});
     let error = failure(&nothing, &Batch::single(PROMPT).unwrap(), Positions::last());
-    assert!(matches!(error, Error::VariantSequences { given: 3, needed: 1 }), "{error}");
-    let error = failure(&nothing, &batch, Positions::all());
-    assert!(matches!(error, Error::ScoredUnevenly { first: 5, other: 3 }), "{error}");
+    assert!(
+        matches!(error, Error::Sweep(SweepError::VariantSequences { given: 3, needed: 1 })),
+        "{error}"
+    );
     let empty = Variants::over([Axis::counting("layer", 0)], |_, _| Ok(NoHooks), &batch);
-    assert!(matches!(empty.err(), Some(Error::EmptyAxis { .. })));
+    assert!(matches!(empty.err(), Some(Error::Sweep(SweepError::EmptyAxis { .. }))));
     let registry: &dyn HookRegistry = &NoHooks;
     assert!(registry.layers().is_empty());
 }
 
 #[test]
-fn a_metric_that_fails_names_the_variant() {
+fn a_metric_that_fails_is_nan_there_counted_and_explained_and_the_others_go_on() {
     let model = tiny(Precision::F64);
     let batch = batch();
     let variants = heads_ablated(&batch);
     let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
-    let left = std::cell::Cell::new(3 + 5);
-    let fails = Measure::new("fails", |_| {
-        left.set(left.get() - 1);
-        if left.get() == 0 { Err(Error::EmptyBatch) } else { Ok(0.0) }
+    let fails = Measure::new("fails", |reading| match reading.index {
+        Some([1, 2]) if reading.sequence != 1 => Err(Error::other("a reason of my own")),
+        _ => Ok(0.5),
     });
-    // Three bases first, and no order of variants is promised beyond that.
-    let Err(Error::Variant { variant, source }) = plan.measure(&[&fails]) else {
-        panic!("the sweep did not fail");
-    };
-    assert!(matches!(*source, Error::EmptyBatch));
-    let known = |layer: usize, head: usize, sequence: usize| {
-        variant == format!("layer {layer}, head {head}, sequence {sequence}")
-    };
-    assert!((0..27).any(|number| known(number / 9, number / 3 % 3, number % 3)), "{variant}");
-    let of_base = Measure::new("base", |_| Err(Error::EmptyBatch));
-    let error = plan.measure(&[&of_base]).unwrap_err().to_string();
-    assert!(error.starts_with("the base, sequence "), "{error}");
+    for results in [plan.measure(&[&fails, &Loss::of(3)]), plan.measure_isolated(&[&fails])] {
+        let results = results.unwrap();
+        let values = results.values("fails").unwrap();
+        for (index, value) in values.indexed_iter() {
+            let failed = index[0] == 1 && index[1] == 2 && index[2] != 1;
+            assert_eq!(value.is_nan(), failed, "{index:?}");
+        }
+        let failures: Vec<_> = results.failures().collect();
+        assert_eq!(failures.len(), 1);
+        assert_eq!((failures[0].metric.as_str(), failures[0].count), ("fails", 2));
+        let first = &failures[0].first;
+        let known = [0, 2].map(|sequence| {
+            let position = batch.sequences()[sequence].len() - 1;
+            format!("layer 1, head 2, sequence {sequence}, position {position}")
+        });
+        assert!(known.contains(first), "{first}");
+        assert_eq!(failures[0].reason.to_string(), "a reason of my own");
+        if let Ok(losses) = results.values("loss") {
+            assert!(losses.iter().all(|loss| loss.is_finite()));
+        }
+    }
+    let of_base = Measure::new("base", |reading| match reading.index {
+        None => Err(Error::other("no")),
+        Some(_) => Ok(1.0),
+    });
+    let results = plan.measure(&[&of_base]).unwrap();
+    assert!(results.base("base").unwrap().iter().all(|value| value.is_nan()));
+    let failure = results.failures().next().unwrap();
+    assert_eq!(failure.count, 3);
+    assert!(failure.first.starts_with("the base, sequence "), "{}", failure.first);
 }
 
 #[test]
-fn weights_that_overflow_are_named_with_their_variant() {
+fn logits_of_nan_are_no_number_and_their_variant_is_named() {
     let model = tiny(Precision::F32);
     let batch = Batch::single(PROMPT).unwrap();
     let variants = Variants::layer_factors(model.config(), &[0.5, 1e300], &batch).unwrap();
     let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
-    let Err(Error::Variant { variant, source }) = plan.measure(&[&Loss::of(3)]) else {
-        panic!("infinite activations have a loss");
+    let logit = Measure::new("logit", |reading| Ok(reading.logits[3]));
+    for results in [plan.measure(&[&logit]), plan.measure_isolated(&[&logit])] {
+        let results = results.unwrap();
+        let values = results.values("logit").unwrap();
+        assert!((0..3).all(|layer| values[[layer, 0, 0, 0]].is_finite()));
+        assert!((0..3).all(|layer| values[[layer, 1, 0, 0]].is_nan()));
+        let failure = results.failures().next().unwrap();
+        assert_eq!(failure.count, 3);
+        assert!(failure.first.contains("factor 1000000"), "{}", failure.first);
+        assert!(matches!(failure.reason, Error::Run(RunError::NotANumber { .. })));
+    }
+    let Err(Error::Sweep(SweepError::Variant { variant, source })) = plan.read(|_| Ok(())) else {
+        panic!("NaN was read");
     };
     assert!(variant.contains("factor 1000000") && variant.ends_with("sequence 0"), "{variant}");
-    assert!(matches!(*source, Error::BadValue { .. }), "{source}");
+    assert!(matches!(*source, Error::Run(RunError::NotANumber { .. })), "{source}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use hooked_gpt2::error::TokenizerError;
 use hooked_gpt2::{Checkpoint, Error, Tokenizer};
 
 /// GPT-2's `vocab.json` and `merges.txt`, from the ranks of its byte pairs.
@@ -90,7 +91,9 @@ fn a_target_of_several_tokens_or_none_shows_its_pieces() {
     let bundled = Checkpoint::bundled().unwrap();
     let tokenizer = bundled.tokenizer().unwrap();
     assert_eq!(tokenizer.single_token(" curious").unwrap(), 2685);
-    let Err(Error::NotOneToken { pieces, .. }) = tokenizer.single_token(" curious mind") else {
+    let Err(Error::Tokenizer(TokenizerError::NotOneToken { pieces, .. })) =
+        tokenizer.single_token(" curious mind")
+    else {
         panic!("two words are not one token")
     };
     assert_eq!(pieces, [" curious", " mind"]);

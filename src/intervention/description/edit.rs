@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::seed::Seed;
 use super::tensors::{StoredTensors, TensorsToStore};
-use crate::error::{Error, Result};
-use crate::hook::{Edit, Site};
+use crate::error::{InterventionError, Result};
+use crate::hook::Edit;
 use crate::intervention::knock_out::KnockOut;
 use crate::intervention::noise::Amount;
 use crate::intervention::shuffle::What;
 use crate::intervention::{Add, Interpolate, Noise, Scale, Set, Shuffle};
+use crate::site::Site;
 
 /// The edits that can be saved. Tensors are named as they are stored.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,7 +85,7 @@ impl EditDescription {
                 Box::new(KnockOut)
             }
             Self::KnockOut => {
-                return Err(Error::EditSite { allowed: "attn_scores" });
+                return Err(InterventionError::EditSite { allowed: "attn_scores" }.into());
             }
         })
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::Description;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// A language, chosen by the file's extension.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl Format {
                 .map(|text| text + "\n")
                 .map_err(io::Error::from),
         };
-        text.map_err(|source| Error::Write { path: path.to_owned(), source })
+        text.map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
     }
 
     /// What a text says; `path` is only named in the error.
@@ -43,8 +43,9 @@ impl Format {
         let path = path.to_owned();
         match self {
             Self::Toml => toml::from_str(text)
-                .map_err(|source| Error::Toml { path, source: Box::new(source) }),
-            Self::Json => serde_json::from_str(text).map_err(|source| Error::Json { path, source }),
+                .map_err(|source| Error::File(FileError::Toml { path, source: Box::new(source) })),
+            Self::Json => serde_json::from_str(text)
+                .map_err(|source| Error::File(FileError::Json { path, source })),
         }
     }
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::edit::EditDescription;
 use super::positions::PositionsDescription;
 use super::tensors::{StoredTensors, TensorsToStore};
-use crate::error::{Error, Result};
+use crate::error::{InterventionError, Result, SelectionError};
 use crate::hook::at::sorted;
-use crate::hook::{Axes, Hook, Positions, Selected, Site};
+use crate::hook::{Hook, Positions, Selected};
+use crate::site::{Axes, Site};
 
 /// What a site does not have is read, too, so that the error can name it and the site.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,10 +38,10 @@ impl HookDescription {
     /// Describes `hook`; a tensor of it is to be stored as `name`.
     pub fn of(hook: &Hook, name: &str, tensors: &mut TensorsToStore) -> Result<Self> {
         let edit = EditDescription::of(hook.edit(), name, tensors)?.ok_or_else(|| {
-            let site = hook.site().to_string();
-            Error::NotBuiltIn { hook: format!("{:?}", hook.edit()), site }
+            let (hook, site) = (format!("{:?}", hook.edit()), hook.site());
+            InterventionError::NotBuiltIn { hook, site }
         })?;
-        let Selected { site, sequences, heads, positions, keys, last_axis } =
+        let Selected { site, sequences, heads, positions, keys, last_axis, unfit: _ } =
             hook.selected().clone();
         let narrowed =
             |positions: Positions| (!positions.is_all()).then_some(PositionsDescription(positions));
@@ -82,22 +83,14 @@ impl HookDescription {
             positions: positions(self.positions.or(self.queries)),
             keys: positions(self.keys),
             last_axis: self.channels.or(self.neurons).or(self.tokens).map(sorted),
+            unfit: None,
         };
         Ok(Hook::from_parts(selected, self.edit.into_edit(site, tensors)?))
     }
 
     /// Checks that the site has what is selected, which the types of `At` do elsewhere.
     fn check_selection(&self, site: Site) -> Result<()> {
-        let allowed: &[&str] = match site.axes() {
-            Axes::Residual => &["sequences", "positions", "channels"],
-            Axes::HeadResidual | Axes::HeadVector => {
-                &["sequences", "heads", "positions", "channels"]
-            }
-            Axes::Attention => &["sequences", "heads", "queries", "keys"],
-            Axes::Neurons => &["sequences", "positions", "neurons"],
-            Axes::PerPosition => &["sequences", "positions"],
-            Axes::Vocabulary => &["sequences", "positions", "tokens"],
-        };
+        let allowed = site.axes().selections();
         let given = [
             ("heads", self.heads.is_some()),
             ("positions", self.positions.is_some()),
@@ -109,11 +102,10 @@ impl HookDescription {
         ];
         match given.into_iter().find(|(name, given)| *given && !allowed.contains(name)) {
             None => Ok(()),
-            Some((given, _)) => Err(Error::SelectionAtSite {
-                given,
-                site: site.to_string(),
-                allowed: allowed.join(", "),
-            }),
+            Some((given, _)) => {
+                Err(SelectionError::SelectionAtSite { given, site, allowed: allowed.join(", ") }
+                    .into())
+            }
         }
     }
 }

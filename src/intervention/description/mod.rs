@@ -17,7 +17,7 @@ use self::format::Format;
 use self::hook::HookDescription;
 use self::tensors::{StoredTensors, TensorsToStore};
 use super::Interventions;
-use crate::error::{Error, Result};
+use crate::error::{Error, FileError, InterventionError, Result};
 use crate::whole_file;
 
 /// What the text says.
@@ -50,17 +50,19 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
 pub(super) fn load(path: &Path, device: Device) -> Result<Interventions> {
     let format = Format::of(path)?;
     let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NotFound { path: path.to_owned() },
-        _ => Error::Read { path: path.to_owned(), source },
+        std::io::ErrorKind::NotFound => Error::File(FileError::NotFound { path: path.to_owned() }),
+        _ => Error::File(FileError::Read { path: path.to_owned(), source }),
     })?;
     let description: Description = format.read(&text, path)?;
     let mut tensors = StoredTensors::beside(path, device);
     let mut interventions = Interventions::new();
     for (index, hook) in description.hooks.into_iter().enumerate() {
-        let described = hook.into_hook(&mut tensors).map_err(|source| Error::DescribedHook {
-            path: path.to_owned(),
-            index,
-            source: Box::new(source),
+        let described = hook.into_hook(&mut tensors).map_err(|source| {
+            Error::Intervention(InterventionError::DescribedHook {
+                path: path.to_owned(),
+                index,
+                source: Box::new(source),
+            })
         })?;
         interventions.add(described);
     }

@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::checkpoint::SafetensorsFile;
-use crate::error::{Error, Result};
+use crate::error::{CheckpointError, Error, FileError, InterventionError, Result};
 use crate::whole_file;
 
 /// Tensors on their way into a file.
@@ -37,7 +37,7 @@ impl TensorsToStore {
             Kind::Double => Dtype::F64,
             other => {
                 let (path, given) = (self.path.clone(), format!("{other:?}"));
-                return Err(Error::StoredKind { path, tensor: name, given });
+                return Err(CheckpointError::StoredKind { path, tensor: name, given }.into());
             }
         };
         let mut data = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
@@ -56,9 +56,11 @@ impl TensorsToStore {
             Ok((name, TensorView::new(*dtype, shape.clone(), data)?))
         });
         let content = views.collect::<Result<Vec<_>, _>>().and_then(|views| serialize(views, None));
-        let content = content.map_err(|source| Error::Write {
-            path: self.path.clone(),
-            source: std::io::Error::other(source),
+        let content = content.map_err(|source| {
+            Error::File(FileError::Write {
+                path: self.path.clone(),
+                source: std::io::Error::other(source),
+            })
         })?;
         whole_file::write(&self.path, content)
     }
@@ -85,7 +87,12 @@ impl StoredTensors {
         };
         if file.shape(name).is_none() {
             let (path, given) = (self.path.clone(), name.to_owned());
-            return Err(Error::NoSuchTensor { path, given, stored: file.names().join(", ") });
+            return Err(InterventionError::NoSuchTensor {
+                path,
+                given,
+                stored: file.names().join(", "),
+            }
+            .into());
         }
         Ok(file.read_stored(name)?.f_to_device(self.device)?)
     }

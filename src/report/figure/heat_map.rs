@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 use plotters::prelude::*;
 
 use super::{Area, FONT, FigureError, sheet};
-use crate::error::{Error, Result};
+use crate::error::{AnalysisError, Result};
 
 /// A grid of values, and the words around it.
 #[derive(Debug, Clone)]
@@ -35,13 +35,13 @@ const SCALE_STEPS: usize = 64;
 /// Draws a heat map: zero is white, the largest magnitude full red or blue; what is not a number is grey.
 ///
 /// # Errors
-/// [`Error::LengthMismatch`] unless each row and column has a label, [`Error::Figure`].
+/// [`AnalysisError::LengthMismatch`] unless each row and column has a label, [`Error::Figure`].
 pub fn heat_map(map: &HeatMap<'_>) -> Result<String> {
     let (rows, columns) = map.values.dim();
     for (labels, count) in [(map.rows.1, rows), (map.columns.1, columns)] {
         if labels.len() != count {
             let (left, right) = (labels.len(), count);
-            return Err(Error::LengthMismatch { statistic: "heat_map", left, right });
+            return Err(AnalysisError::LengthMismatch { statistic: "heat_map", left, right }.into());
         }
     }
     let width = columns as u32 * CELL + BESIDE.0;

@@ -2,10 +2,11 @@
 
 use tch::Tensor;
 
-use super::capture::Spec;
-use super::{Activations, Axes, Site};
+use super::Activations;
 use crate::error::Result;
-use crate::segment::SegmentGroup;
+use crate::hook::CaptureSpec;
+use crate::layout::SegmentGroup;
+use crate::site::{Axes, Site};
 
 /// The captured tensors as the logits depend on them.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub(super) struct Tracking {
 #[derive(Debug)]
 struct Tracked {
     site: Site,
+    before_edits: bool,
     state: Tensor,
     groups: Vec<SegmentGroup>,
 }
@@ -25,6 +27,7 @@ impl Tracking {
     pub fn keep(
         &mut self,
         site: Site,
+        before_edits: bool,
         mut state: Tensor,
         groups: &[SegmentGroup],
     ) -> Result<Tensor> {
@@ -32,13 +35,19 @@ impl Tracking {
             // A constant took its place: the logits depend on that from here on.
             state = state.f_detach()?.f_set_requires_grad(true)?;
         }
-        let groups = groups.to_vec();
-        self.tracked.push(Tracked { site, state: state.shallow_clone(), groups });
+        let (kept, groups) = (state.shallow_clone(), groups.to_vec());
+        self.tracked.push(Tracked { site, before_edits, state: kept, groups });
         Ok(state)
     }
 
-    /// The gradients of `scalar`; zero where it does not depend on a site.
-    pub fn gradients(self, scalar: &Tensor, n_sequences: usize) -> Result<Activations> {
+    /// The gradients of `scalar`, each cut or reduced as what was captured is, and whole; zero where it does
+    /// not depend on a site.
+    pub fn gradients(
+        self,
+        scalar: &Tensor,
+        captures: &[CaptureSpec],
+        n_sequences: usize,
+    ) -> Result<Activations> {
         let states: Vec<&Tensor> = self.tracked.iter().map(|tracked| &tracked.state).collect();
         // libtorch crashes on a scalar that depends on nothing.
         let found = if scalar.requires_grad() && !states.is_empty() {
@@ -46,9 +55,16 @@ impl Tracking {
         } else {
             states.iter().map(|state| state.f_zeros_like()).collect::<Result<_, _>>()?
         };
-        let specs = self.tracked.iter().map(|tracked| Spec::whole(tracked.site));
-        let mut gradients = Activations::new(specs.collect(), n_sequences);
-        for (Tracked { site, state, groups }, gradient) in self.tracked.iter().zip(found) {
+        let mut specs = captures.to_vec();
+        for whole in captures.iter().map(CaptureSpec::whole_of) {
+            if !specs.contains(&whole) {
+                specs.push(whole);
+            }
+        }
+        let mut gradients = Activations::new(specs, n_sequences);
+        for (Tracked { site, before_edits, state, groups }, gradient) in
+            self.tracked.iter().zip(found)
+        {
             let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
             for group in groups {
                 let of_group = if site.axes() == Axes::Attention {
@@ -56,7 +72,7 @@ impl Tracking {
                 } else {
                     group.stacked(&gradient)?
                 };
-                gradients.keep(*site, false, group, &of_group)?;
+                gradients.keep(*site, *before_edits, group, &of_group)?;
             }
         }
         Ok(gradients)

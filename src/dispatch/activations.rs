@@ -1,10 +1,11 @@
 //! The activations that a run was asked to keep.
 
-use super::capture::{Kept, Spec};
-use super::{Key, Site};
-use crate::error::{Error, Result};
-use crate::segment::SegmentGroup;
 use tch::Tensor;
+
+use crate::error::{BatchError, CaptureError, Result};
+use crate::hook::{CaptureKey, CaptureSpec, Kept};
+use crate::layout::{SegmentGroup, SegmentId};
+use crate::site::Site;
 
 /// Captured activations, by what was asked for and by sequence.
 #[derive(Debug)]
@@ -16,14 +17,14 @@ pub struct Activations {
 
 #[derive(Debug)]
 struct Captured {
-    spec: Spec,
+    spec: CaptureSpec,
     /// What was kept of each group, and the segments of the group.
-    groups: Vec<(Vec<usize>, Kept)>,
+    groups: Vec<(Vec<SegmentId>, Kept)>,
 }
 
 impl Activations {
-    pub(super) fn new(mut specs: Vec<Spec>, n_sequences: usize) -> Self {
-        specs.sort_by_key(|spec| spec.site);
+    pub(super) fn new(mut specs: Vec<CaptureSpec>, n_sequences: usize) -> Self {
+        specs.sort_by_key(CaptureSpec::site);
         let captures = specs.into_iter().map(|spec| Captured { spec, groups: Vec::new() });
         Self { captures: captures.collect(), n_sequences }
     }
@@ -36,10 +37,10 @@ impl Activations {
         group: &SegmentGroup,
         state: &Tensor,
     ) -> Result<()> {
-        let first = self.captures.partition_point(|captured| captured.spec.site < site);
+        let first = self.captures.partition_point(|captured| captured.spec.site() < site);
         let here = self.captures[first..].iter_mut();
-        for Captured { spec, groups } in here.take_while(|captured| captured.spec.site == site) {
-            if spec.before_edits == before_edits
+        for Captured { spec, groups } in here.take_while(|captured| captured.spec.site() == site) {
+            if spec.is_before_edits() == before_edits
                 && let Some(kept) = spec.keep(group, state)?
             {
                 groups.push((group.ids().collect(), kept));
@@ -53,28 +54,30 @@ impl Activations {
     /// # Shapes
     /// - of a [`Site`]: the [axes](Site::axes) of the site without `batch`, sharing memory with this
     ///   cache
-    /// - of a [`Capture`](super::Capture): the same with the positions asked for; without the last axis
+    /// - of a [`Capture`](crate::hook::Capture): the same with the positions asked for; without the last axis
     ///   for a norm, without `pos` for moments
     ///
     /// # Errors
-    /// [`Error::NoSuchSequence`], and [`Error::NotCaptured`], which says what was.
-    pub fn get<K: Key>(&self, key: K, sequence: usize) -> Result<K::Found> {
+    /// [`NoSuchSequence`](BatchError::NoSuchSequence), and [`NotCaptured`](CaptureError::NotCaptured), which
+    /// says what was.
+    pub fn get<K: CaptureKey>(&self, key: K, sequence: usize) -> Result<K::Found> {
         if sequence >= self.n_sequences {
-            return Err(Error::NoSuchSequence { given: sequence, len: self.n_sequences });
+            let (given, len) = (sequence, self.n_sequences);
+            return Err(BatchError::NoSuchSequence { given, len }.into());
         }
-        self.find(&key, sequence, |_| sequence)
+        self.find(&key, sequence, |_| SegmentId(sequence))
     }
 
     /// What was captured under `key` of a sequence that went through each site as the segment of the number
     /// that `segment_at` gives.
-    pub(crate) fn find<K: Key>(
+    pub(crate) fn find<K: CaptureKey>(
         &self,
         key: &K,
         sequence: usize,
-        segment_at: impl Fn(Site) -> usize,
+        segment_at: impl Fn(Site) -> SegmentId,
     ) -> Result<K::Found> {
         let spec = key.spec();
-        let segment = segment_at(spec.site);
+        let segment = segment_at(spec.site());
         let of_spec = self.captures.iter().find(|captured| captured.spec == spec);
         let groups = of_spec.into_iter().flat_map(|captured| &captured.groups);
         for (segments, kept) in groups {
@@ -83,21 +86,22 @@ impl Activations {
             }
         }
         let what = spec.to_string();
-        Err(Error::NotCaptured { what, sequence, captured: self.captured(segment_at) })
+        let captured = self.captured(segment_at);
+        Err(CaptureError::NotCaptured { what, sequence, captured }.into())
     }
 
     /// The captured sites, in execution order.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         let mut sites: Vec<Site> =
-            self.captures.iter().map(|captured| captured.spec.site).collect();
+            self.captures.iter().map(|captured| captured.spec.site()).collect();
         sites.dedup();
         sites.into_iter()
     }
 
     /// What was captured, in words, of a sequence that went through each site as this segment.
-    fn captured(&self, segment_at: impl Fn(Site) -> usize) -> String {
+    fn captured(&self, segment_at: impl Fn(Site) -> SegmentId) -> String {
         let of_sequence = |captured: &&Captured| {
-            let segment = segment_at(captured.spec.site);
+            let segment = segment_at(captured.spec.site());
             captured.groups.iter().any(|(segments, _)| segments.contains(&segment))
         };
         let captured = self.captures.iter().filter(of_sequence);

@@ -1,100 +1,14 @@
-//! How the sequences of a run lie in the flat state that the model computes on.
-//!
-//! A segment is a run of consecutive positions of one sequence. It owns consecutive rows of one
-//! `[rows, d_model]` state, so that linear layers, layer norms and the MLP see one matrix whatever
-//! the lengths are. Only attention and hooks look at segments; those of one shape lie beside each
-//! other and are seen stacked, as `[batch, pos, …]`.
-//!
-//! A segment that does not begin at 0 reads the keys and values of earlier positions from a cache, or
-//! from its base: a segment of the same layout that does.
+//! How segments lie beside each other.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::Tensor;
 
+use super::group::SegmentGroup;
+use super::segment::{Extent, Segment, SegmentId};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-
-/// A run of consecutive positions of one sequence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segment {
-    /// Its number in the run: what is captured is looked up by it.
-    pub id: usize,
-    /// Index of its sequence, as hooks that all segments share select it.
-    pub sequence: usize,
-    /// Number of its example.
-    pub example: u64,
-    /// The positions that it carries.
-    pub span: Range<usize>,
-    /// Its sequence as a selection of positions sees it.
-    pub extent: Extent,
-    /// The segment that earlier positions are read from.
-    pub base: Option<usize>,
-}
-
-/// How long a sequence is, for selections of positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Extent {
-    /// What is counted from the end is counted from here.
-    pub end: usize,
-    /// No position may reach this.
-    pub limit: usize,
-}
-
-/// Segments of the same positions, stacked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SegmentGroup {
-    /// Rows of the flat state.
-    pub rows: Range<usize>,
-    pub segments: Vec<Segment>,
-    /// The positions that each of them carries.
-    pub span: Range<usize>,
-    pub extent: Extent,
-}
-
-impl SegmentGroup {
-    /// Positions per segment.
-    pub fn len(&self) -> usize {
-        self.span.len()
-    }
-
-    /// The rows of one of the segments.
-    pub fn rows_of(&self, member: usize) -> Range<usize> {
-        let start = self.rows.start + member * self.len();
-        start..start + self.len()
-    }
-
-    /// The numbers of the segments.
-    pub fn ids(&self) -> impl Iterator<Item = usize> {
-        self.segments.iter().map(|segment| segment.id)
-    }
-
-    /// The group's rows of a flat `[rows, …]` state as `[batch, pos, …]`: a view, not a copy.
-    pub fn stacked(&self, state: &Tensor) -> Result<Tensor> {
-        let mut shape = state.size();
-        shape.splice(..1, [self.segments.len() as i64, self.len() as i64]);
-        let rows = state.f_narrow(0, self.rows.start as i64, self.rows.len() as i64)?;
-        Ok(rows.f_view(&shape[..])?)
-    }
-
-    /// The rows of all positions up to the end of the group, for each of its segments in turn.
-    pub fn key_rows(&self, places: &Places) -> Vec<i64> {
-        let segments = self.segments.iter();
-        segments.flat_map(|segment| places.rows_of(segment, 0..self.span.end)).collect()
-    }
-
-    /// One of the segments by itself, as the only sequence that there is.
-    pub fn alone(&self, member: usize) -> Self {
-        let segment = Segment { sequence: 0, ..self.segments[member].clone() };
-        Self { rows: self.rows_of(member), segments: vec![segment], ..self.clone_shape() }
-    }
-
-    fn clone_shape(&self) -> Self {
-        let (span, extent) = (self.span.clone(), self.extent);
-        Self { rows: 0..0, segments: Vec::new(), span, extent }
-    }
-}
+use crate::error::{BatchError, Error, Result};
 
 /// The layout of a run in the flat state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +27,7 @@ impl Segments {
     pub fn reaching(batch: &Batch, further: usize) -> Self {
         let segments = batch.sequences().iter().zip(batch.examples()).enumerate();
         Self::stack(segments.map(|(sequence, (tokens, &example))| Segment {
-            id: sequence,
+            id: SegmentId(sequence),
             sequence,
             example,
             span: 0..tokens.len(),
@@ -156,11 +70,11 @@ impl Segments {
     }
 
     /// Those segments whose number `keep` names, and their rows among all of these.
-    pub fn only(&self, keep: impl Fn(usize) -> bool) -> (Self, Vec<i64>) {
+    pub fn only(&self, keep: impl Fn(SegmentId) -> bool) -> (Self, Vec<i64>) {
         let mut kept = Self { groups: Vec::new(), rows: 0 };
         let mut rows = Vec::new();
         for group in &self.groups {
-            let mut of_group = group.clone_shape();
+            let mut of_group = group.without_segments();
             for (member, segment) in group.segments.iter().enumerate() {
                 if keep(segment.id) {
                     of_group.segments.push(segment.clone());
@@ -190,61 +104,50 @@ impl Segments {
     }
 
     /// Where each segment lies, by its number.
-    pub fn places(&self) -> Places {
-        let places = self.by_row().map(|(segment, rows)| {
-            (segment.id, Place { row: rows.start, position: segment.span.start })
+    pub fn segment_rows(&self) -> SegmentRows {
+        let first = self.by_row().map(|(segment, rows)| {
+            (segment.id, FirstRow { row: rows.start, position: segment.span.start })
         });
-        Places(places.collect())
+        SegmentRows(first.collect())
     }
 
     /// The rows of `earlier` that these segments go on from: their own, or those of their base where
     /// they fork off.
     pub fn rows_from(&self, earlier: &Segments) -> Vec<i64> {
-        let places = earlier.places();
+        let rows = earlier.segment_rows();
         let by_row = self.by_row();
-        by_row.flat_map(|(segment, _)| places.rows_of(segment, segment.span.clone())).collect()
+        by_row.flat_map(|(segment, _)| rows.of(segment, segment.span.clone())).collect()
     }
 
     /// The flat state made of one `[pos, …]` tensor per sequence, in the order of the sequences.
     pub fn flat(&self, of_sequences: &[Tensor]) -> Result<Tensor> {
         let by_row = self.by_row().map(|(segment, _)| {
             let (given, len) = (segment.sequence, of_sequences.len());
-            of_sequences.get(given).ok_or(Error::NoSuchSequence { given, len })
+            of_sequences.get(given).ok_or(Error::Batch(BatchError::NoSuchSequence { given, len }))
         });
         Ok(Tensor::f_cat(&by_row.collect::<Result<Vec<_>>>()?, 0)?)
     }
 }
 
 /// Where the segments of a layout lie, by their numbers.
-pub(crate) struct Places(HashMap<usize, Place>);
+pub(crate) struct SegmentRows(HashMap<SegmentId, FirstRow>);
 
 /// The first row of a segment, and the position that it stands for.
-struct Place {
+struct FirstRow {
     row: usize,
     position: usize,
 }
 
-impl Places {
+impl SegmentRows {
     /// The rows of some `positions` of a segment: its own, and those of its base for positions that it
     /// does not carry here.
-    fn rows_of(&self, segment: &Segment, positions: Range<usize>) -> impl Iterator<Item = i64> {
+    pub fn of(&self, segment: &Segment, positions: Range<usize>) -> impl Iterator<Item = i64> {
         let own = self.0.get(&segment.id);
         let base = segment.base.and_then(|base| self.0.get(&base));
         positions.map(move |position| {
-            let place = own.filter(|own| own.position <= position).or(base);
-            place.map_or(0, |place| place.row + position - place.position) as i64
+            let first = own.filter(|own| own.position <= position).or(base);
+            first.map_or(0, |first| first.row + position - first.position) as i64
         })
-    }
-}
-
-/// The flat `[rows, …]` state of groups that are stacked as `[batch, pos, …]`, all of them in order.
-pub(crate) fn flatten(groups: Vec<Tensor>) -> Result<Tensor> {
-    match <[Tensor; 1]>::try_from(groups) {
-        Ok([only]) => Ok(only.f_flatten(0, 1)?),
-        Err(several) => {
-            let flat = several.iter().map(|group| group.f_flatten(0, 1));
-            Ok(Tensor::f_cat(&flat.collect::<Result<Vec<_>, _>>()?, 0)?)
-        }
     }
 }
 
@@ -260,7 +163,9 @@ mod tests {
     fn shape(segments: &Segments) -> Vec<(Range<usize>, Vec<usize>, Range<usize>)> {
         let groups = segments.groups.iter();
         groups
-            .map(|group| (group.rows.clone(), group.ids().collect(), group.span.clone()))
+            .map(|group| {
+                (group.rows.clone(), group.ids().map(|id| id.0).collect(), group.span.clone())
+            })
             .collect()
     }
 
@@ -277,7 +182,7 @@ mod tests {
 
     #[test]
     fn leaving_segments_out_keeps_the_rows_of_the_others() {
-        let (kept, rows) = segments().only(|id| id == 2 || id == 3);
+        let (kept, rows) = segments().only(|SegmentId(id)| id == 2 || id == 3);
         assert_eq!(shape(&kept), [(0..1, vec![3], 0..1), (1..4, vec![2], 0..3)]);
         assert_eq!(rows, [1, 5, 6, 7]);
     }
@@ -292,11 +197,12 @@ mod tests {
     #[test]
     fn a_fork_goes_on_from_the_rows_of_its_base_and_reads_what_lies_before() {
         let base = segments();
-        let of_base = |sequence| base.by_row().find(move |(segment, _)| segment.id == sequence);
+        let of_base =
+            |sequence| base.by_row().find(move |(segment, _)| segment.id == SegmentId(sequence));
         let fork = |id: usize, sequence: usize, start: usize| {
             let (segment, _) = of_base(sequence).unwrap();
             let span = start..segment.span.end;
-            Segment { id, span, base: Some(sequence), ..segment.clone() }
+            Segment { id: SegmentId(id), span, base: Some(SegmentId(sequence)), ..segment.clone() }
         };
         let all = base.groups.iter().flat_map(|group| group.segments.clone());
         let forked = Segments::stack(all.chain([fork(4, 2, 1), fork(5, 0, 1)]));
@@ -305,9 +211,9 @@ mod tests {
             [(0..2, vec![1, 3], 0..1), (2..8, vec![0, 2], 0..3), (8..12, vec![4, 5], 1..3),]
         );
         assert_eq!(forked.rows_from(&base), [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 3, 4]);
-        assert_eq!(forked.groups[2].key_rows(&forked.places()), [5, 8, 9, 2, 10, 11]);
+        assert_eq!(forked.groups[2].key_rows(&forked.segment_rows()), [5, 8, 9, 2, 10, 11]);
         let narrowed = Segments::stack([fork(4, 2, 2)]);
         assert_eq!(narrowed.rows_from(&forked), [9]);
-        assert_eq!(narrowed.groups[0].key_rows(&forked.places()), [5, 8, 9]);
+        assert_eq!(narrowed.groups[0].key_rows(&forked.segment_rows()), [5, 8, 9]);
     }
 }

@@ -1,11 +1,11 @@
 //! Sets of sites.
 
-use super::Site;
+use crate::site::Site;
 
 /// Sites as bits, so that asking at every site of every block costs nothing.
 #[derive(Debug)]
 pub(super) struct SiteSet {
-    /// One word per layer, and a last one for the sites outside the blocks.
+    /// One word per region.
     words: Vec<u32>,
 }
 
@@ -16,14 +16,14 @@ impl SiteSet {
 
     pub fn insert(&mut self, site: Site) {
         let word = self.word_of(site);
-        self.words[word] |= 1 << site.number_in_layer();
+        self.words[word] |= 1 << site.number();
     }
 
     pub fn contains(&self, site: Site) -> bool {
-        self.words[self.word_of(site)] & (1 << site.number_in_layer()) != 0
+        self.words[self.word_of(site)] & (1 << site.number()) != 0
     }
 
     fn word_of(&self, site: Site) -> usize {
-        site.layer().unwrap_or(self.words.len() - 1)
+        site.region().number(self.words.len() - 1)
     }
 }

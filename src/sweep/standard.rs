@@ -2,54 +2,14 @@
 
 use tch::Tensor;
 
+use super::replacement::Replacement;
 use super::variants::{Axis, Variants};
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::hook::at::Residual;
-use crate::hook::{Activations, At, Axes, Hook, Positions, Selected, Site};
-use crate::intervention::{Interventions, LayerScaling, Noise, Scale, Set};
-
-/// What takes the place of an ablated activation.
-#[derive(Clone, Copy)]
-pub enum Replacement<'a> {
-    /// Zero.
-    Zero,
-    /// Its mean over a reference set, as captured [moments](crate::hook::Moments) give it for a site: the
-    /// site's tensor without `pos`, of the run's kind.
-    Mean(&'a dyn Fn(Site) -> Result<Tensor>),
-    /// What it is in another run, over sequences of the same lengths (resample ablation; patching, if the
-    /// other run is the clean one).
-    Resample(&'a Activations),
-}
-
-impl Replacement<'_> {
-    /// What takes the place of `selected` in one sequence, of `len` tokens; `narrow` cuts it out of the
-    /// site's tensor.
-    fn hook(
-        self,
-        selected: Selected,
-        (sequence, len): (usize, usize),
-        narrow: impl Fn(Tensor) -> Result<Tensor>,
-    ) -> Result<Hook> {
-        let site = selected.site;
-        Ok(match self {
-            Replacement::Zero => Hook::from_parts(selected, Box::new(Scale::ZERO)),
-            Replacement::Mean(mean) => {
-                let pos = i64::from(site.axes() == Axes::Attention);
-                let mean = mean(site)?.f_unsqueeze(pos)?;
-                let mut size = mean.size();
-                size[pos as usize] = len as i64;
-                let value = narrow(mean.f_expand(&size[..], false)?)?;
-                Hook::from_parts(selected, Box::new(Set::new(&value)?))
-            }
-            Replacement::Resample(other) => {
-                let value = narrow(other.get(site, sequence)?)?;
-                Hook::from_parts(selected, Box::new(Set::new(&value)?))
-            }
-        })
-    }
-}
+use crate::error::{Result, SelectionError, SweepError};
+use crate::hook::{At, Hook, Positions, Selected};
+use crate::intervention::{Interventions, LayerScaling, Noise};
+use crate::site::Site;
 
 fn only(hook: Hook) -> Interventions {
     let mut hooks = Interventions::new();
@@ -67,7 +27,7 @@ fn common_len(batch: &Batch) -> Result<usize> {
     let len = batch.sequences()[0].len();
     match batch.sequences().iter().find(|tokens| tokens.len() != len) {
         None => Ok(len),
-        Some(other) => Err(Error::UnequalLengths { first: len, other: other.len() }),
+        Some(other) => Err(SweepError::UnequalLengths { first: len, other: other.len() }.into()),
     }
 }
 
@@ -75,7 +35,7 @@ impl Variants {
     /// Each layer's `resid_post` times each factor: axes `layer` and `factor`.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] and [`Error::EmptyAxis`].
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`SweepError::EmptyAxis`].
     pub fn layer_factors(config: &Config, factors: &[f64], batch: &Batch) -> Result<Self> {
         let axes = [Axis::counting("layer", config.n_layers), Axis::new("factor", factors)];
         Self::over(
@@ -186,14 +146,14 @@ impl Variants {
         )
     }
 
-    /// A residual site of each block patched at each position: axes `layer` and `position`. `site` is one
-    /// of `At::resid_pre`, `resid_mid`, `resid_post`, `attn_out`, `mlp_out` and the like.
+    /// A site of each block patched at each position, of attention at each query position: axes `layer` and
+    /// `position`. `site` is one of a block: `Site::resid_pre`, `attn_out`, `mlp_post` and the like.
     ///
     /// # Errors
-    /// [`Error::UnequalLengths`], those of [`over`](Self::over), and those of looking the replacement up.
+    /// [`SweepError::UnequalLengths`], those of [`over`](Self::over), and those of looking the replacement up.
     pub fn patched_positions(
         config: &Config,
-        site: fn(usize) -> At<Residual>,
+        site: impl Fn(usize) -> Site,
         with: Replacement<'_>,
         batch: &Batch,
     ) -> Result<Self> {
@@ -202,9 +162,12 @@ impl Variants {
         Self::over(
             axes,
             |index, sequence| {
-                let at = site(index[0]).positions(Positions::at(index[1]));
-                let narrow = |whole: Tensor| Ok(whole.f_narrow(0, index[1] as i64, 1)?);
-                with.hook(at.into_selected(), of(batch, sequence), narrow).map(only)
+                let site = site(index[0]);
+                let positions = Positions::at(index[1]);
+                let narrow =
+                    |whole: Tensor| Ok(whole.f_narrow(position_axis(site), index[1] as i64, 1)?);
+                let selected = Selected { positions, ..Selected::whole(site) };
+                with.hook(selected, of(batch, sequence), narrow).map(only)
             },
             batch,
         )
@@ -214,11 +177,11 @@ impl Variants {
     /// `v`, `z`, `result`, `attn_scores`, `pattern` or an input fork.
     ///
     /// # Errors
-    /// [`Error::SelectionAtSite`] for a site without heads, those of [`over`](Self::over), and those of
+    /// [`SelectionError::SelectionAtSite`] for a site without heads, those of [`over`](Self::over), and those of
     /// looking the replacement up.
     pub fn patched_heads(
         config: &Config,
-        site: fn(usize) -> Site,
+        site: impl Fn(usize) -> Site,
         with: Replacement<'_>,
         batch: &Batch,
     ) -> Result<Self> {
@@ -241,10 +204,10 @@ impl Variants {
     /// `head` and `position`.
     ///
     /// # Errors
-    /// Those of [`patched_heads`](Self::patched_heads), and [`Error::UnequalLengths`].
+    /// Those of [`patched_heads`](Self::patched_heads), and [`SweepError::UnequalLengths`].
     pub fn patched_head_positions(
         config: &Config,
-        site: fn(usize) -> Site,
+        site: impl Fn(usize) -> Site,
         with: Replacement<'_>,
         batch: &Batch,
     ) -> Result<Self> {
@@ -259,10 +222,10 @@ impl Variants {
             |index, sequence| {
                 let whole = Selected::whole(site(index[0]));
                 let (heads, positions) = (Some(vec![index[1]]), Positions::at(index[2]));
+                let along = position_axis(whole.site);
                 let narrow = |whole: Tensor| {
                     let head = whole.f_narrow(axis, index[1] as i64, 1)?;
-                    // Heads and positions are the first two axes, in one order or the other.
-                    Ok(head.f_narrow(1 - axis, index[2] as i64, 1)?)
+                    Ok(head.f_narrow(along, index[2] as i64, 1)?)
                 };
                 with.hook(Selected { heads, positions, ..whole }, of(batch, sequence), narrow)
                     .map(only)
@@ -307,15 +270,16 @@ impl Variants {
     }
 }
 
+/// Which axis of one sequence's tensor counts positions, of attention those of the queries.
+fn position_axis(site: Site) -> i64 {
+    site.axes().positions() as i64 - 1
+}
+
 /// Which axis of one sequence's tensor counts heads.
 fn head_axis(site: Site) -> Result<i64> {
-    match site.axes() {
-        Axes::Attention => Ok(0),
-        Axes::HeadVector | Axes::HeadResidual => Ok(1),
-        _ => Err(Error::SelectionAtSite {
-            given: "heads",
-            site: site.to_string(),
-            allowed: "sites with heads".to_owned(),
-        }),
-    }
+    let axis = site.axes().heads().map(|axis| axis as i64 - 1);
+    axis.ok_or_else(|| {
+        let allowed = site.axes().selections().join(", ");
+        SelectionError::SelectionAtSite { given: "heads", site, allowed }.into()
+    })
 }

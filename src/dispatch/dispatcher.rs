@@ -1,0 +1,385 @@
+//! Fires the hooks of one run and keeps what was asked for.
+
+use tch::{Device, Kind, Tensor};
+
+use super::preflight::{Preflight, check_forks};
+use super::registries::{Registries, has_hook, hooks_in};
+use super::site_set::SiteSet;
+use super::tracking::Tracking;
+use super::{Activations, Interrupt, Ledger, RunRange, Work};
+use crate::config::Config;
+use crate::error::{HookError, Result, RunError};
+use crate::hook::{CaptureSpec, Hook, HookRegistry, Part, TensorForm};
+use crate::layout::{SegmentGroup, SegmentId, Segments, flatten};
+use crate::site::{Region, Site};
+
+/// What a run is to do besides computing.
+pub(crate) struct Intent<'a> {
+    pub registries: Registries<'a>,
+    pub captures: Vec<CaptureSpec>,
+    pub range: RunRange,
+    pub check_finite: bool,
+    /// Whether positions are computed one after the other.
+    pub in_steps: bool,
+}
+
+impl<'a> Intent<'a> {
+    /// To fire the hooks of `registries` in the whole model.
+    pub fn of(registries: Registries<'a>) -> Self {
+        let (range, captures) = (RunRange::WHOLE, Vec::new());
+        Self { registries, captures, range, check_finite: false, in_steps: false }
+    }
+}
+
+/// The state of one run's hooks: the model shows it every site that it passes.
+///
+/// A site that is only captured never changes how the model computes: captures are taken on the
+/// side, and edits alone lead the run off its fused path. Not so where gradients are asked for: then
+/// the logits must depend on what is captured.
+pub(crate) struct Dispatcher<'a> {
+    config: &'a Config,
+    registries: Registries<'a>,
+    range: RunRange,
+    in_steps: bool,
+    edited: SiteSet,
+    captured: SiteSet,
+    /// Those captured before the edits at the site.
+    captured_before: SiteSet,
+    captures: Vec<CaptureSpec>,
+    check_finite: bool,
+    tracking: Option<Tracking>,
+    ledger: Ledger,
+    activations: Activations,
+    work: Work,
+}
+
+impl<'a> Dispatcher<'a> {
+    /// Checks hooks and captures against the model and all `layouts` that the run is to go through,
+    /// before anything is computed.
+    pub fn new(
+        config: &'a Config,
+        layouts: &[Segments],
+        intent: Intent<'a>,
+        (kind, device): (Kind, Device),
+    ) -> Result<Self> {
+        let Intent { registries, ref captures, range, in_steps, .. } = intent;
+        let preflight = Preflight { config, range, kind, device, in_steps };
+        preflight.check_run(registries, layouts, captures)?;
+        if let Some(segments) = layouts.first() {
+            preflight.check_captures(captures, registries, segments)?;
+        }
+        Ok(Self::checked(config, intent, layouts.first().map_or(0, Segments::len)))
+    }
+
+    /// The same for hooks and captures that have been checked before.
+    pub fn checked(config: &'a Config, intent: Intent<'a>, n_segments: usize) -> Self {
+        let Intent { registries, captures, range, check_finite, in_steps } = intent;
+        let mut edited = SiteSet::new(config.n_layers);
+        let mut ledger = Ledger::new(config.n_layers);
+        for (owner, registry) in registries.iter() {
+            for region in Region::all(config.n_layers) {
+                let hooks = hooks_in(registry, region);
+                hooks.iter().for_each(|hook| edited.insert(hook.site()));
+                ledger.open(owner, region, hooks);
+            }
+        }
+        let [mut captured, mut captured_before] = [(); 2].map(|()| SiteSet::new(config.n_layers));
+        for spec in &captures {
+            captured.insert(spec.site());
+            if spec.is_before_edits() {
+                captured_before.insert(spec.site());
+            }
+        }
+        Self {
+            config,
+            registries,
+            range,
+            in_steps,
+            edited,
+            captured,
+            captured_before,
+            check_finite,
+            tracking: None,
+            ledger,
+            activations: Activations::new(captures.clone(), n_segments),
+            captures,
+            work: Work::default(),
+        }
+    }
+
+    /// Whether block `layer` is left out for a segment.
+    pub fn skips(&self, layer: usize, segment: SegmentId) -> bool {
+        self.registries.skips(layer, segment)
+    }
+
+    /// Keeps what gradients with respect to the captured sites need.
+    ///
+    /// # Errors
+    /// [`HookError::ForkAndNorm`] if one of them is not passed by what another one changes.
+    pub fn track(&mut self) -> Result<()> {
+        for layer in 0..self.config.n_layers {
+            check_forks(layer, |site| self.wants(site))?;
+        }
+        self.tracking = Some(Tracking::default());
+        Ok(())
+    }
+
+    /// Whether gradients are asked for.
+    pub fn tracks(&self) -> bool {
+        self.tracking.is_some()
+    }
+
+    /// Whether the model must go on with what leaves `site`, rather than by its fused path.
+    pub fn edits(&self, site: Site) -> bool {
+        self.edited.contains(site) || (self.tracks() && self.captured.contains(site))
+    }
+
+    /// Whether the model must go on with what leaves one of `sites` for a segment.
+    pub fn edits_for(&self, sites: &[Site], segment: SegmentId) -> bool {
+        let has_hook = |site| self.registries.of(segment).any(|own| has_hook(own, site));
+        sites.iter().any(|&site| self.edits(site) && (self.tracks() || has_hook(site)))
+    }
+
+    /// Whether the model must show what is at `site`.
+    pub fn wants(&self, site: Site) -> bool {
+        self.edited.contains(site) || self.captured.contains(site) || self.range.until == Some(site)
+    }
+
+    /// Whether a visit to `site` does anything.
+    pub fn looks_at(&self, site: Site) -> bool {
+        self.wants(site) || self.check_finite
+    }
+
+    /// What the model has computed, for it to add to.
+    pub fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
+    /// Passes the flat `[rows, …]` state of `site` through the hooks due there.
+    pub fn visit(
+        &mut self,
+        site: Site,
+        state: Tensor,
+        segments: &Segments,
+    ) -> Result<Tensor, Interrupt> {
+        if !self.looks_at(site) {
+            return Ok(state);
+        }
+        let state = self.keep_track(site, true, state, &segments.groups)?;
+        let mut groups = Vec::with_capacity(segments.groups.len());
+        for group in &segments.groups {
+            groups.push(self.pass(site, group, group.stacked(&state)?)?);
+        }
+        let state = if self.edits(site) { flatten(groups)? } else { state };
+        let state = self.keep_track(site, false, state, &segments.groups)?;
+        self.go_on_after(site, state)
+    }
+
+    /// Passes the `[batch, …]` tensor of the `number`-th group of `segments` through the hooks due at
+    /// `site`. Groups are to be visited in their order.
+    pub fn visit_group(
+        &mut self,
+        site: Site,
+        state: Tensor,
+        segments: &Segments,
+        number: usize,
+    ) -> Result<Tensor, Interrupt> {
+        let group = &segments.groups[number];
+        let alone = std::slice::from_ref(group);
+        let state = self.keep_track(site, true, state, alone)?;
+        let state = self.pass(site, group, state)?;
+        let state = self.keep_track(site, false, state, alone)?;
+        if number + 1 < segments.groups.len() {
+            return Ok(state);
+        }
+        self.go_on_after(site, state)
+    }
+
+    fn go_on_after(&self, site: Site, state: Tensor) -> Result<Tensor, Interrupt> {
+        if self.range.until == Some(site) {
+            return Err(Interrupt::Stopped);
+        }
+        Ok(state)
+    }
+
+    fn keep_track(
+        &mut self,
+        site: Site,
+        before_edits: bool,
+        state: Tensor,
+        groups: &[SegmentGroup],
+    ) -> Result<Tensor> {
+        let sites = if before_edits { &self.captured_before } else { &self.captured };
+        match &mut self.tracking {
+            Some(tracking) if sites.contains(site) => {
+                tracking.keep(site, before_edits, state, groups)
+            }
+            _ => Ok(state),
+        }
+    }
+
+    /// Lets the hooks due at `site` edit the tensor of one group, and captures it.
+    fn pass(
+        &mut self,
+        site: Site,
+        group: &SegmentGroup,
+        mut state: Tensor,
+    ) -> Result<Tensor, Interrupt> {
+        let is_captured = self.captured.contains(site);
+        if is_captured {
+            self.activations.keep(site, true, group, &state.f_detach()?)?;
+        }
+        if self.edited.contains(site) {
+            state = self.edit(site, group, state)?;
+        }
+        if self.check_finite {
+            check_finite(site, group, &state)?;
+        }
+        if is_captured {
+            self.activations.keep(site, false, group, &state.f_detach()?)?;
+        }
+        Ok(state)
+    }
+
+    /// Closes the books.
+    ///
+    /// # Errors
+    /// [`HookError::NeverFired`].
+    pub fn finish(self) -> Result<(Ledger, Activations, Work)> {
+        self.ledger.check()?;
+        self.close()
+    }
+
+    /// Closes the books, whether hooks fired or not.
+    pub fn close(mut self) -> Result<(Ledger, Activations, Work)> {
+        self.ledger.settle()?;
+        Ok((self.ledger, self.activations, self.work))
+    }
+
+    /// The gradients of `scalar` with respect to the captured sites; zero where it does not depend on
+    /// one.
+    pub fn gradients(&mut self, scalar: &Tensor, n_sequences: usize) -> Result<Activations> {
+        let tracking = self.tracking.take().unwrap_or_default();
+        tracking.gradients(scalar, &self.captures, n_sequences)
+    }
+
+    /// Lets the registries of a group's segments edit its tensor.
+    fn edit(
+        &mut self,
+        site: Site,
+        group: &SegmentGroup,
+        state: Tensor,
+    ) -> Result<Tensor, Interrupt> {
+        let registries = self.registries;
+        let state = self.apply(registries.shared, None, site, group, state)?;
+        let has_own = |id| registries.own(id).is_some_and(|registry| has_hook(registry, site));
+        if !group.ids().any(has_own) {
+            return Ok(state);
+        }
+        // Each segment by itself and all of them joined once: an edit in place of a row would copy
+        // the whole group for every registry.
+        let mut rows = Vec::with_capacity(group.segments.len());
+        for (member, id) in group.ids().enumerate() {
+            let row = state.f_narrow(0, member as i64, 1)?;
+            rows.push(match registries.own(id) {
+                Some(own) => self.apply(own, Some(id), site, &group.alone(member), row)?,
+                None => row,
+            });
+        }
+        Ok(Tensor::f_cat(&rows, 0)?)
+    }
+
+    /// Lets the hooks that a registry has at `site` edit the tensor of a group; `owner` is the segment to
+    /// which the registry belongs, if they do not share it.
+    fn apply(
+        &mut self,
+        registry: &dyn HookRegistry,
+        owner: Option<SegmentId>,
+        site: Site,
+        group: &SegmentGroup,
+        mut state: Tensor,
+    ) -> Result<Tensor, Interrupt> {
+        let region = site.region();
+        for (index, hook) in hooks_in(registry, region).iter().enumerate() {
+            if hook.site() != site {
+                continue;
+            }
+            let chosen = hook.selected().within(self.config, group);
+            let Some(chosen) = chosen.map_err(|error| Interrupt::of(owner, error))? else {
+                continue;
+            };
+            let part = chosen.part(site);
+            let indices = if chosen.is_whole() { None } else { Some(chosen.indices_into(&state)?) };
+            let selected = match &indices {
+                None => state.shallow_clone(),
+                Some(indices) => state.f_index(indices)?,
+            };
+            let edited = fire(hook, &selected, &part, self.in_steps);
+            let edited = edited.map_err(|error| Interrupt::of(owner, error))?;
+            let changed = change(site, &edited, &selected)?;
+            self.ledger.book(owner, region, index, selected.numel(), changed);
+            state = match &indices {
+                None => edited,
+                Some(indices) => state.f_index_put(indices, &edited, false)?,
+            };
+        }
+        Ok(state)
+    }
+}
+
+/// Lets one hook edit what it selects.
+fn fire(hook: &Hook, selected: &Tensor, part: &Part<'_>, in_steps: bool) -> Result<Tensor> {
+    let name = || format!("{:?}", hook.edit());
+    let site = hook.site();
+    let edited = hook.edit().apply(selected, part).map_err(|source| HookError::EditFailed {
+        hook: name(),
+        site,
+        source: Box::new(source),
+    })?;
+    let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
+    if given != returned {
+        let (given, returned) = (given.to_string(), returned.to_string());
+        return Err(HookError::EditResult { hook: name(), site, given, returned }.into());
+    }
+    if site.is_scores() {
+        // A key that the mask or a knock-out hides stays hidden, whatever an edit makes of infinity.
+        return Ok(selected.f_where_self(&selected.f_isneginf()?, &edited)?);
+    }
+    // Where positions come one after the other, an edit that shows a query later keys would do something
+    // else at every length of the text.
+    if in_steps && site.is_pattern() && part.shows_later_keys(&edited)? {
+        return Err(HookError::LiftsMask { hook: name(), site }.into());
+    }
+    Ok(edited)
+}
+
+/// The L2 norm of what an edit changed, as a tensor of no axes: a device need not be waited for.
+fn change(site: Site, edited: &Tensor, given: &Tensor) -> Result<Tensor> {
+    let mut change = edited.f_detach()?.f_sub(&given.f_detach()?)?;
+    if site.is_scores() {
+        // Where a key is hidden, negative infinity minus itself is no change.
+        change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
+    }
+    if change.device() != Device::Mps {
+        return Ok(change.f_norm_scalaropt_dtype(2, Kind::Double)?);
+    }
+    // This device has no f64, and squares of f32 leave their range early.
+    let largest = change.f_abs()?.f_max()?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
+    Ok(change.f_div(&largest)?.f_norm()?.f_mul(&largest)?)
+}
+
+/// Names the first element of a group's tensor that is NaN or infinite.
+fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> {
+    if site.is_scores() {
+        // Where the causal mask holds, negative infinity is as it should be.
+        return Ok(());
+    }
+    let bad = state.f_isfinite()?.f_logical_not()?.f_nonzero()?;
+    if bad.size()[0] == 0 {
+        return Ok(());
+    }
+    let index = |axis| -> Result<usize> { Ok(bad.f_int64_value(&[0, axis])? as usize) };
+    let row = index(site.axes().positions() as i64)?;
+    let (sequence, position) = (group.segments[index(0)?].sequence, group.span.start + row);
+    Err(RunError::NonFiniteAt { site, sequence, position }.into())
+}

@@ -1,0 +1,53 @@
+//! Values for which a statistic has no meaning.
+
+/// Values for which a statistic has no meaning.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnalysisError {
+    /// A statistic was asked of too few values.
+    #[error("{statistic} needs at least {needed} values, given: {given}")]
+    TooFewValues {
+        /// The statistic.
+        statistic: &'static str,
+        /// How many it needs.
+        needed: usize,
+        /// How many it was given.
+        given: usize,
+    },
+    /// Two vectors that must be equally long are not.
+    #[error("{statistic} needs two vectors of one length, given: {left} and {right}")]
+    LengthMismatch {
+        /// The statistic.
+        statistic: &'static str,
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+    /// NaN, or an infinity where only finite values have a meaning.
+    #[error("{statistic}: value {index} is {given}")]
+    BadValue {
+        /// The statistic.
+        statistic: &'static str,
+        /// Index of the first such value.
+        index: usize,
+        /// The value.
+        given: f64,
+    },
+    /// A statistic that divides by a spread was given constant values.
+    #[error("{statistic} is undefined: all values of the {which} vector are equal")]
+    ZeroVariance {
+        /// The statistic.
+        statistic: &'static str,
+        /// `first` or `second`.
+        which: &'static str,
+    },
+    /// More of the most likely tokens were asked for than there are.
+    #[error("top {given} is out of range, allowed: 1 to {allowed}")]
+    TopKOutOfRange {
+        /// The k asked for.
+        given: usize,
+        /// The largest k.
+        allowed: usize,
+    },
+}

@@ -1,0 +1,18 @@
+//! What an experiment cannot be asked.
+
+/// What an experiment cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExperimentError {
+    /// The layer to look at closely is none of those that are swept.
+    #[error("the focus layer {given} is not among the swept layers {swept:?}")]
+    FocusNotSwept {
+        /// The focus layer.
+        given: usize,
+        /// The layers that are swept.
+        swept: Vec<usize>,
+    },
+    /// A sweep without layers.
+    #[error("no layer to sweep, at least one is needed")]
+    NoLayers,
+}

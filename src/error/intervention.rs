@@ -1,0 +1,76 @@
+//! What is wrong with an edit by itself, or with a file of edits.
+
+use std::path::PathBuf;
+
+use super::Error;
+use crate::site::Site;
+
+/// What is wrong with an edit by itself, or with a file of edits.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InterventionError {
+    /// A factor that is not a finite number.
+    #[error("{what} is {given}, a finite number is needed")]
+    NotFinite {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        given: f64,
+    },
+    /// An amount of noise below zero.
+    #[error("{what} is {given}, allowed: 0 or more")]
+    NegativeAmount {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        given: f64,
+    },
+    /// A tensor that is to replace or change activations does not fit them.
+    #[error("its tensor is {given}, it must repeat into {needed}")]
+    Replacement {
+        /// Shape, kind and device of the tensor.
+        given: String,
+        /// Shape, kind and device of what is selected.
+        needed: String,
+    },
+    /// An edit at a site where it has no meaning.
+    #[error("it has no meaning at that site, allowed: {allowed}")]
+    EditSite {
+        /// The sites where it has.
+        allowed: &'static str,
+    },
+    /// A shuffle of nothing or of a single thing, which would change nothing.
+    #[error("{given} selected, at least 2 are needed to change places")]
+    TooFewToShuffle {
+        /// How many there are.
+        given: usize,
+    },
+    /// A hook that cannot be saved, because its edit is a closure or one's own.
+    #[error("hook `{hook}` at {site} cannot be saved, allowed: built-in edits")]
+    NotBuiltIn {
+        /// The hook's name.
+        hook: String,
+        /// Where it is.
+        site: Site,
+    },
+    /// A file of interventions describes a hook that cannot be.
+    #[error("{path}: hook {index} cannot be loaded", path = path.display())]
+    DescribedHook {
+        /// The file.
+        path: PathBuf,
+        /// Which hook of the file, from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// A file of interventions names a tensor that is not beside it.
+    #[error("{path}: no tensor `{given}`, stored: {stored}", path = path.display())]
+    NoSuchTensor {
+        /// The file of tensors.
+        path: PathBuf,
+        /// The name.
+        given: String,
+        /// The names that are there.
+        stored: String,
+    },
+}

@@ -1,0 +1,101 @@
+//! Why a run or a generation is refused, or cannot go on.
+
+use crate::site::Site;
+
+/// Why a run or a generation is refused, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A run has nothing to give back.
+    #[error("the run computes no logits and captures nothing")]
+    NothingAsked,
+    /// The number of residual streams to resume from is not that of the sequences.
+    #[error("{given} residual streams for {needed} sequences, one for each is needed")]
+    ResidualCount {
+        /// The number given.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
+    /// The residual stream to resume from does not fit the sequence.
+    #[error("sequence {sequence}: its residual stream is {given}, needed: {needed}")]
+    ResidualForm {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// Shape, kind and device of what was given.
+        given: String,
+        /// Those that fit.
+        needed: String,
+    },
+    /// Logits of NaN: of weights that have one, or of an edit that left the range of the number format.
+    #[error(
+        "the logits are NaN at position {position} of sequence {sequence}; `check_finite` names the first site that is not finite"
+    )]
+    NotANumber {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The first such position.
+        position: usize,
+    },
+    /// NaN or an infinity, at the first site where a run that looked for it found one.
+    #[error("{site} is not finite at position {position} of sequence {sequence}")]
+    NonFiniteAt {
+        /// The site.
+        site: Site,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The first such position.
+        position: usize,
+    },
+    /// Logits were compared with those of other sequences or positions.
+    #[error("the logits are of other sequences or other positions, the same are needed")]
+    OtherLogits,
+    /// Logits were looked up at a position that was not unembedded.
+    #[error(
+        "position {given} of sequence {sequence} was not unembedded, unembedded: {unembedded:?}"
+    )]
+    NotUnembedded {
+        /// The position.
+        given: usize,
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The positions that were.
+        unembedded: Vec<usize>,
+    },
+    /// Something other than one number was to be differentiated.
+    #[error("a tensor of shape {given:?} cannot be differentiated, one number is needed")]
+    NotAScalar {
+        /// Its shape.
+        given: Vec<i64>,
+    },
+    /// No token was to be generated.
+    #[error("no token is to be generated, at least one is needed")]
+    NoNewTokens,
+    /// A prompt and its continuation are longer than the model's context.
+    #[error(
+        "sequence {sequence}: a prompt of {prompt} tokens and {new} new ones do not fit the model's \
+         context, which computes {n_ctx}"
+    )]
+    ContinuationTooLong {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// Tokens of the prompt.
+        prompt: usize,
+        /// Tokens to be generated.
+        new: usize,
+        /// The length of the model's context.
+        n_ctx: usize,
+    },
+    /// A temperature that nothing can be drawn with.
+    #[error("the temperature is {given}, a finite number above 0 is needed")]
+    Temperature {
+        /// The temperature.
+        given: f64,
+    },
+    /// No token has a probability.
+    #[error("no token can be drawn at position {position}: the logits give none a probability")]
+    NothingToDraw {
+        /// The position of the token to be drawn.
+        position: usize,
+    },
+}

@@ -1,0 +1,99 @@
+//! Why a sweep is refused, or cannot go on.
+
+use super::Error;
+
+/// Why a sweep is refused, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SweepError {
+    /// A grid over positions of sequences that are not equally long.
+    #[error(
+        "a grid over positions needs sequences of one length, given: {first} and {other} tokens"
+    )]
+    UnequalLengths {
+        /// The length of the first sequence.
+        first: usize,
+        /// That of another one.
+        other: usize,
+    },
+    /// An axis of a sweep along which nothing varies.
+    #[error("the axis `{axis}` is empty, at least one value is needed")]
+    EmptyAxis {
+        /// The axis.
+        axis: String,
+    },
+    /// Variants were made for another batch.
+    #[error("variants of {given} sequences in a sweep over {needed}, as many are needed")]
+    VariantSequences {
+        /// The sequences that the variants are of.
+        given: usize,
+        /// The sequences of the sweep.
+        needed: usize,
+    },
+    /// A point that is not on the axes of a sweep.
+    #[error("no variant is at {given:?}, the axes have the lengths {shape:?}")]
+    NoSuchPoint {
+        /// The index along each axis.
+        given: Vec<usize>,
+        /// The length of each axis.
+        shape: Vec<usize>,
+    },
+    /// Variants were made for other tokens.
+    #[error("the variants were made for another batch: sequence {sequence} has other tokens")]
+    OtherTokens {
+        /// The index of the first such sequence.
+        sequence: usize,
+    },
+    /// Two metrics of one name, of which one could not be looked up.
+    #[error("two metrics are called `{name}`, one can be `named` otherwise")]
+    MetricTwice {
+        /// The name.
+        name: String,
+    },
+    /// A metric of one target token, where a sequence is scored at several positions.
+    #[error(
+        "`{metric}` has one target and sequence {sequence} is scored at {positions} positions; allowed: one position, or `at_every_position`; `NextTokenLoss` scores the tokens of the text"
+    )]
+    OneTarget {
+        /// The metric.
+        metric: String,
+        /// The index of the first such sequence.
+        sequence: usize,
+        /// How many positions of it are scored.
+        positions: usize,
+    },
+    /// The number of targets is not that of the sequences.
+    #[error("`{metric}` has {given} targets for {needed} sequences, one for each is needed")]
+    TargetCount {
+        /// The metric.
+        metric: String,
+        /// The number of targets.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
+    /// A metric of next tokens, where no scored position has one.
+    #[error("`{metric}` needs a token behind a scored position, and none is scored but the last")]
+    NoNextToken {
+        /// The metric.
+        metric: String,
+    },
+    /// A sweep does not fit its memory, however it is split.
+    #[error(
+        "one variant, with all that is captured before it, needs {needed} bytes besides the model, allowed: {max_bytes}"
+    )]
+    BudgetTooSmall {
+        /// The bytes allowed.
+        max_bytes: usize,
+        /// The bytes that the smallest pass needs.
+        needed: usize,
+    },
+    /// One variant of a sweep cannot run, or cannot be measured.
+    #[error("{variant}")]
+    Variant {
+        /// Its point on the axes of the sweep.
+        variant: String,
+        /// Why.
+        source: Box<Error>,
+    },
+}

@@ -1,0 +1,199 @@
+//! What a capture asks for, and how it is kept.
+
+use std::fmt;
+
+use tch::{Kind, Tensor};
+
+use super::Positions;
+use super::capture::CaptureKey;
+use crate::config::Config;
+use crate::error::{AnalysisError, Result};
+use crate::layout::SegmentGroup;
+use crate::site::{Axes, Site};
+
+/// What a capture asks for, whatever a lookup of it gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaptureSpec {
+    site: Site,
+    before_edits: bool,
+    positions: Positions,
+    reduction: Reduction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reduction {
+    Whole,
+    Norm,
+    Moments,
+    TopK(usize),
+}
+
+/// What was kept of one group's tensor.
+#[derive(Debug)]
+pub struct Kept {
+    /// How many positions it covers.
+    pub(super) count: usize,
+    /// One tensor, or two of those captures that need two, with the axis `batch` first.
+    tensors: [Option<Tensor>; 2],
+}
+
+impl CaptureSpec {
+    /// Adds what `keys` name to `specs`, each thing once.
+    pub(crate) fn add(specs: &mut Vec<Self>, keys: impl IntoIterator<Item = impl CaptureKey>) {
+        for key in keys {
+            let spec = key.spec();
+            if !specs.contains(&spec) {
+                specs.push(spec);
+            }
+        }
+    }
+
+    /// The whole tensor at `site`.
+    pub(crate) fn whole(site: Site) -> Self {
+        let positions = Positions::all();
+        Self { site, before_edits: false, positions, reduction: Reduction::Whole }
+    }
+
+    /// The whole tensor at the same site, before or after the edits there as this is.
+    pub(crate) fn whole_of(&self) -> Self {
+        Self { before_edits: self.before_edits, ..Self::whole(self.site) }
+    }
+
+    /// Reduced on the way.
+    pub(super) fn reduced(self, reduction: Reduction) -> Self {
+        Self { reduction, ..self }
+    }
+
+    /// As it is before the edits at its site.
+    pub(super) fn before_edits(self) -> Self {
+        Self { before_edits: true, ..self }
+    }
+
+    /// Only at these positions.
+    pub(super) fn at(self, positions: Positions) -> Self {
+        Self { positions, ..self }
+    }
+
+    /// Whether it is taken before the edits at its site.
+    pub(crate) fn is_before_edits(&self) -> bool {
+        self.before_edits
+    }
+
+    /// The site.
+    pub(crate) fn site(&self) -> Site {
+        self.site
+    }
+
+    /// The positions of `group` that it covers.
+    ///
+    /// # Errors
+    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange).
+    pub(crate) fn positions_in(&self, group: &SegmentGroup) -> Result<Vec<usize>> {
+        self.positions.within(group.span.clone(), group.extent, group.segments[0].sequence)
+    }
+
+    /// Checks a selection of the largest entries against the last axis, of length `width`.
+    pub(crate) fn check_width(&self, width: usize) -> Result<()> {
+        match self.reduction {
+            Reduction::TopK(given) if given == 0 || given > width => {
+                Err(AnalysisError::TopKOutOfRange { given, allowed: width }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The bytes that it keeps of `group`, in a model whose numbers have `size` bytes each.
+    ///
+    /// # Errors
+    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange).
+    pub(crate) fn bytes(
+        &self,
+        config: &Config,
+        group: &SegmentGroup,
+        size: usize,
+    ) -> Result<usize> {
+        let axes = self.site.axes();
+        let heads = if axes.heads().is_some() { config.n_heads } else { 1 };
+        let width = if axes == Axes::Attention { group.span.end } else { config.width(axes) };
+        let double = size_of::<f64>();
+        // Queries, keys and values are views of one product, which is kept as long as one of them.
+        let views = if axes == Axes::HeadVector { 3 } else { 1 };
+        let positions = self.positions_in(group)?.len();
+        let of_segment = match self.reduction {
+            Reduction::Whole => positions * heads * width * size * views,
+            Reduction::Norm => positions * heads * double,
+            Reduction::Moments => 2 * heads * width * double,
+            Reduction::TopK(k) => positions * heads * k * (size + size_of::<i64>()),
+        };
+        Ok(group.segments.len() * of_segment)
+    }
+
+    /// Keeps of the tensor of `group` what is asked for; `None` if that is nothing of it.
+    ///
+    /// # Shapes
+    /// - state: the axes of the site
+    pub(crate) fn keep(&self, group: &SegmentGroup, state: &Tensor) -> Result<Option<Kept>> {
+        let positions = self.positions_in(group)?;
+        let count = positions.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let pos = self.site.axes().positions() as i64;
+        let state = if count == group.len() {
+            state.shallow_clone()
+        } else {
+            let start = group.span.start;
+            let rows: Vec<i64> = positions.iter().map(|pos| (pos - start) as i64).collect();
+            // A copy: a view would keep all of the tensor.
+            state.f_index_select(pos, &Tensor::f_from_slice(&rows)?.f_to_device(state.device())?)?
+        };
+        let double = || state.f_to_kind(Kind::Double);
+        let tensors = match self.reduction {
+            // Nothing in a forward pass writes in place, so sharing the memory is safe.
+            Reduction::Whole => [Some(state), None],
+            Reduction::Norm => {
+                let squares = double()?.f_square()?;
+                [Some(squares.f_sum_dim_intlist(-1, false, Kind::Double)?.f_sqrt()?), None]
+            }
+            Reduction::Moments => {
+                let values = double()?;
+                let mean = values.f_mean_dim(pos, true, Kind::Double)?;
+                let squares = values.f_sub(&mean)?.f_square()?;
+                let squares = squares.f_sum_dim_intlist(pos, false, Kind::Double)?;
+                [Some(mean.f_squeeze_dim(pos)?), Some(squares)]
+            }
+            Reduction::TopK(k) => {
+                let (values, indices) = state.f_topk(k as i64, -1, true, true)?;
+                [Some(values), Some(indices)]
+            }
+        };
+        Ok(Some(Kept { count, tensors }))
+    }
+}
+
+impl fmt::Display for CaptureSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.site)?;
+        if self.before_edits {
+            f.write_str(" before edits")?;
+        }
+        if !self.positions.is_all() {
+            write!(f, " at positions {}", self.positions)?;
+        }
+        match self.reduction {
+            Reduction::Whole => Ok(()),
+            Reduction::Norm => f.write_str(" (norm)"),
+            Reduction::Moments => f.write_str(" (moments)"),
+            Reduction::TopK(k) => write!(f, " (top {k})"),
+        }
+    }
+}
+
+impl Kept {
+    /// One of the tensors, of one segment of the group.
+    pub(super) fn row(&self, which: usize, row: i64) -> Result<Tensor> {
+        // Every reduction fills the tensors that its lookup reads.
+        let undefined = Tensor::new();
+        Ok(self.tensors[which].as_ref().unwrap_or(&undefined).f_select(0, row)?)
+    }
+}
