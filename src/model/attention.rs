@@ -8,6 +8,7 @@ use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hook::{Halt, Site};
@@ -33,9 +34,9 @@ impl Attention {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         Ok(Self {
             layer,
-            norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_1"))?,
-            qkv: Linear::load(loader, &format!("h.{layer}.attn.c_attn"))?,
-            output: Linear::load(loader, &format!("h.{layer}.attn.c_proj"))?,
+            norm: LayerNorm::load(loader, config, Module::Ln1(layer))?,
+            qkv: Linear::load(loader, Module::AttnCAttn(layer))?,
+            output: Linear::load(loader, Module::AttnCProj(layer))?,
             n_heads: config.n_heads as i64,
             d_head: config.d_head as i64,
             scale: config.attention_scale(layer),

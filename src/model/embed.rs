@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::Loader;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::error::Result;
 use crate::hook::{Halt, Site};
 
@@ -16,7 +17,7 @@ pub(super) struct Embed {
 
 impl Embed {
     pub fn load(loader: &Loader<'_>) -> Result<Self> {
-        Ok(Self { tokens: loader.read("wte.weight")?, positions: loader.read("wpe.weight")? })
+        Ok(Self { tokens: loader.weight(Module::Wte)?, positions: loader.weight(Module::Wpe)? })
     }
 
     /// The token embedding `[d_vocab, d_model]`, to which the unembedding may be tied.

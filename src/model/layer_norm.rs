@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::Loader;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::error::Result;
 use crate::hook::{Halt, Site};
@@ -24,10 +25,10 @@ pub(super) struct LayerNormSites {
 }
 
 impl LayerNorm {
-    pub fn load(loader: &Loader<'_>, config: &Config, name: &str) -> Result<Self> {
+    pub fn load(loader: &Loader<'_>, config: &Config, module: Module) -> Result<Self> {
         Ok(Self {
-            gain: loader.read(&format!("{name}.weight"))?,
-            bias: loader.read(&format!("{name}.bias"))?,
+            gain: loader.weight(module)?,
+            bias: loader.bias(module)?,
             epsilon: config.layer_norm_epsilon,
         })
     }

@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Loader;
+use crate::checkpoint::Module;
 use crate::error::Result;
 
 /// `y = x W + b`, with W stored `[in, out]` (what Hugging Face calls Conv1D).
@@ -25,9 +26,9 @@ enum Weight {
 }
 
 impl Linear {
-    pub fn load(loader: &Loader<'_>, name: &str) -> Result<Self> {
-        let weight = loader.read(&format!("{name}.weight"))?;
-        let bias = loader.read(&format!("{name}.bias"))?;
+    pub fn load(loader: &Loader<'_>, module: Module) -> Result<Self> {
+        let weight = loader.weight(module)?;
+        let bias = loader.bias(module)?;
         Ok(Self { weight: Weight::new(weight, loader.precision.factors())?, bias })
     }
 

@@ -6,6 +6,7 @@ use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::{Activation, Config};
 use crate::error::Result;
 use crate::hook::{Halt, Site};
@@ -24,9 +25,9 @@ impl Mlp {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         Ok(Self {
             layer,
-            norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_2"))?,
-            input: Linear::load(loader, &format!("h.{layer}.mlp.c_fc"))?,
-            output: Linear::load(loader, &format!("h.{layer}.mlp.c_proj"))?,
+            norm: LayerNorm::load(loader, config, Module::Ln2(layer))?,
+            input: Linear::load(loader, Module::MlpCFc(layer))?,
+            output: Linear::load(loader, Module::MlpCProj(layer))?,
             activation: config.activation,
         })
     }

@@ -29,7 +29,7 @@ mod unembed;
 use tch::{Device, Tensor};
 
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, LoadReport, Weights};
+use crate::checkpoint::{Checkpoint, LoadReport, Module, Weights};
 use crate::config::Config;
 use crate::device;
 use crate::error::Result;
@@ -137,7 +137,7 @@ impl Gpt2 {
     }
 }
 
-/// Reads weights by name, as the model wants them.
+/// Reads weights as the model wants them.
 struct Loader<'a> {
     weights: &'a Weights,
     precision: Precision,
@@ -145,6 +145,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    fn weight(&self, module: Module) -> Result<Tensor> {
+        self.read(&module.weight())
+    }
+
+    fn bias(&self, module: Module) -> Result<Tensor> {
+        self.read(&module.bias())
+    }
+
     fn read(&self, name: &str) -> Result<Tensor> {
         self.weights.read(name, self.precision.kind(), self.device)
     }
