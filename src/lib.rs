@@ -42,6 +42,7 @@ pub mod experiment;
 pub mod hook;
 pub mod intervention;
 mod model;
+mod nearest;
 mod precision;
 pub mod report;
 mod segment;

@@ -347,10 +347,7 @@ impl FromStr for Site {
             }),
             None => Self::all(0).find(|site| site.name_outside_blocks() == name),
         };
-        parsed.ok_or_else(|| Error::UnknownSite {
-            given: name.to_owned(),
-            nearest: nearest(name).join(", "),
-        })
+        parsed.ok_or_else(|| Error::UnknownSite { given: name.to_owned(), nearest: nearest(name) })
     }
 }
 
@@ -360,15 +357,10 @@ fn canonical_number(digits: &str) -> Option<usize> {
 }
 
 /// The names that differ least from `name`, for the layer that it names, if any.
-fn nearest(name: &str) -> Vec<String> {
-    const SHOWN: usize = 3;
+fn nearest(name: &str) -> String {
     let layer = name.split('.').find_map(canonical_number).unwrap_or(0);
-    let outside = Site::all(0);
-    let mut names: Vec<String> =
-        outside.chain(Site::of_block(layer)).map(|site| site.to_string()).collect();
-    names.sort_by_key(|known| strsim::levenshtein(known, name));
-    names.truncate(SHOWN);
-    names
+    let sites = Site::all(0).chain(Site::of_block(layer));
+    crate::nearest::nearest(sites.map(|site| site.to_string()), name)
 }
 
 #[cfg(test)]
@@ -401,6 +393,7 @@ mod tests {
             ("blocks.03.attn.hook_z", "blocks.0.attn.hook_z"),
             ("blocks.x.attn.hook_z", "blocks.0.attn.hook_z"),
             ("hook_embd", "hook_embed"),
+            ("hook_z", "blocks.0.attn.hook_z"),
             ("ln_final.hook_normalised", "ln_final.hook_normalized"),
             ("", "hook_embed"),
         ] {
