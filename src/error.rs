@@ -584,6 +584,15 @@ pub enum Error {
         unembedded: Vec<usize>,
     },
 
+    /// A name that is no parameter's.
+    #[error("`{given}` is no parameter; the nearest names are {nearest}")]
+    UnknownParameter {
+        /// The name.
+        given: String,
+        /// Names of parameters that are like it.
+        nearest: String,
+    },
+
     /// Something other than one number was to be differentiated.
     #[error("a tensor of shape {given:?} cannot be differentiated, one number is needed")]
     NotAScalar {

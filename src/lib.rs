@@ -54,7 +54,7 @@ pub use batch::Batch;
 pub use checkpoint::Checkpoint;
 pub use config::{Activation, Config};
 pub use error::{Error, Result};
-pub use model::{Effect, Generated, Generation, Gpt2, Logits, Run, RunOutput, Sampling};
+pub use model::{Effect, Generated, Generation, Gpt2, Logits, Parameter, Run, RunOutput, Sampling};
 pub use precision::Precision;
 pub use tch;
 pub use tokenizer::Tokenizer;
@@ -84,6 +84,8 @@ mod pages {
     struct Sites;
     #[doc = include_str!("../docs/sweeps.md")]
     struct Sweeps;
+    #[doc = include_str!("../docs/weights.md")]
+    struct Weights;
     #[doc = include_str!("../docs/einstein_sweep.md")]
     struct EinsteinSweep;
 }

@@ -14,8 +14,8 @@ use crate::hook::{Halt, Site};
 #[derive(Debug)]
 pub(super) struct Block {
     layer: usize,
-    attention: Attention,
-    mlp: Mlp,
+    pub attention: Attention,
+    pub mlp: Mlp,
 }
 
 impl Block {

@@ -12,8 +12,8 @@ use crate::hook::{Halt, Site};
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
 pub(super) struct LayerNorm {
-    gain: Tensor,
-    bias: Tensor,
+    pub gain: Tensor,
+    pub bias: Tensor,
     epsilon: f64,
 }
 

@@ -15,9 +15,9 @@ use crate::hook::{Halt, Site};
 #[derive(Debug)]
 pub(super) struct Mlp {
     layer: usize,
-    norm: LayerNorm,
-    input: Linear,
-    output: Linear,
+    pub norm: LayerNorm,
+    pub input: Linear,
+    pub output: Linear,
     activation: Activation,
 }
 

@@ -14,7 +14,7 @@ use crate::hook::{Dispatcher, Halt, Site};
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
 #[derive(Debug)]
 pub(super) struct Unembed {
-    ln_final: LayerNorm,
+    pub ln_final: LayerNorm,
     /// `[d_vocab, d_model]`, as stored.
     weight: Tensor,
 }
@@ -22,7 +22,7 @@ pub(super) struct Unembed {
 impl Unembed {
     pub fn load(loader: &Loader<'_>, config: &Config, embed: &Embed) -> Result<Self> {
         let weight = if config.tie_word_embeddings {
-            embed.tokens().shallow_clone()
+            embed.tokens.shallow_clone()
         } else {
             loader.weight(Module::LmHead)?
         };
@@ -39,7 +39,12 @@ impl Unembed {
         };
         let x = self.ln_final.forward_hooked(x, sites, pass)?;
         pass.hooks.work().unembedded_rows += x.size()[0] as usize;
-        pass.visit(Site::unembed(), x.f_matmul(&self.weight.f_transpose(0, 1)?)?)
+        pass.visit(Site::unembed(), x.f_matmul(&self.w_u()?)?)
+    }
+
+    /// `[d_model, d_vocab]`
+    pub fn w_u(&self) -> Result<Tensor> {
+        Ok(self.weight.f_transpose(0, 1)?)
     }
 
     /// Whether anybody looks at anything here, who then sees every position, scored or not.

@@ -28,3 +28,4 @@ mod sweep;
 mod sweep_captures;
 mod tokenizer;
 mod tolerance;
+mod weights;
