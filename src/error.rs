@@ -413,6 +413,14 @@ pub enum Error {
         /// Those that fit.
         needed: String,
     },
+    /// A residual stream to unembed does not fit the model.
+    #[error("the residual stream to unembed is {given}, needed: {needed}")]
+    UnembeddedForm {
+        /// Shape, kind and device of what was given.
+        given: String,
+        /// Those that fit.
+        needed: String,
+    },
     /// A hook that was registered did nothing.
     #[error("hook `{hook}` at {site}, registered {registered}, never fired")]
     HookNeverFired {

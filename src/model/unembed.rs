@@ -2,14 +2,14 @@
 
 use tch::Tensor;
 
-use super::Loader;
 use super::embed::Embed;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::pass::Pass;
+use super::{Gpt2, Loader};
 use crate::checkpoint::Module;
 use crate::config::Config;
-use crate::error::Result;
-use crate::hook::{Dispatcher, Halt, Site};
+use crate::error::{Error, Result};
+use crate::hook::{Dispatcher, Halt, Site, TensorForm};
 
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
 #[derive(Debug)]
@@ -52,5 +52,49 @@ impl Unembed {
         [Site::ln_final_scale(), Site::ln_final_normalized(), Site::unembed()]
             .into_iter()
             .any(|site| hooks.looks_at(site))
+    }
+}
+
+impl Gpt2 {
+    /// The logits of a residual stream: the final layer norm, and the unembedding.
+    ///
+    /// What leaves the last block gives the model's own logits, bit for bit if as many rows go through at once;
+    /// what leaves an earlier one gives its logit lens (nostalgebraist 2020). Gradients flow back to `residual`
+    /// if it asks for them.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, hook::Site, tch::Device};
+    /// # fn main() -> Result<()> {
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+    /// # let batch = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
+    /// let output = model.run(&batch).capture([Site::resid_post(11)]).execute()?;
+    /// let logits = model.unembed(&output.activations.get(Site::resid_post(11), 0)?)?;
+    /// assert_eq!(&logits, output.logits.tensor(0)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Shapes
+    /// - residual: `[…, d_model]`
+    /// - result: `[…, d_vocab]`
+    ///
+    /// # Errors
+    /// [`UnembeddedForm`](Error::UnembeddedForm) for another shape, kind or device.
+    #[doc(alias = "logit_lens")]
+    pub fn unembed(&self, residual: &Tensor) -> Result<Tensor> {
+        let (d_model, d_vocab) = (self.config.d_model as i64, self.config.d_vocab as i64);
+        let (kind, device) = (self.precision.kind(), self.device);
+        let given = TensorForm::of(residual)?;
+        if given.size.last() != Some(&d_model) || given.kind != kind || given.device != device {
+            let needed = format!("[…, {d_model}] {kind:?} on {device:?}");
+            return Err(Error::UnembeddedForm { given: given.to_string(), needed });
+        }
+        let mut shape = given.size;
+        shape.pop();
+        shape.push(d_vocab);
+        // As rows, since a run has them so: it is the same product.
+        let rows = self.unembed.ln_final.forward(&residual.f_reshape([-1, d_model])?)?;
+        Ok(rows.f_matmul(&self.unembed.w_u()?)?.f_reshape(&shape[..])?)
     }
 }

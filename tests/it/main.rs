@@ -28,4 +28,5 @@ mod sweep;
 mod sweep_captures;
 mod tokenizer;
 mod tolerance;
+mod unembed;
 mod weights;
