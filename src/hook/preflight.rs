@@ -79,7 +79,7 @@ impl Preflight<'_> {
     ) -> Result<()> {
         let site = hook.site();
         site.check(self.config)?;
-        self.way.check_passes(site)?;
+        self.way.check_passes(site, self.config)?;
         let skipped = match sequence {
             None => is_skipped(registries.shared, site),
             Some(segment) => registries.of(segment).any(|registry| is_skipped(registry, site)),
@@ -118,7 +118,7 @@ impl Preflight<'_> {
     fn check_capture(self, spec: &Spec, registries: Registries<'_>) -> Result<()> {
         let site = spec.site;
         site.check(self.config)?;
-        self.way.check_passes(site)?;
+        self.way.check_passes(site, self.config)?;
         let mut segments = 0..self.layouts.first().map_or(0, Segments::len);
         let is_skipped = |segment| registries.of(segment).any(|own| is_skipped(own, site));
         if segments.all(is_skipped) {

@@ -119,7 +119,8 @@ impl<'a> Run<'a> {
     }
 
     /// Begins at block `layer`, with these residual streams entering it: one for each sequence, as
-    /// captured at `resid_pre` of that layer. Nothing before it is computed.
+    /// captured at `resid_pre` of that layer. Nothing before it is computed. The number of layers stands for
+    /// what is behind the last block, with residual streams as captured at its `resid_post`.
     ///
     /// # Shapes
     /// - residuals: `[pos, d_model]` each
@@ -159,9 +160,10 @@ impl<'a> Run<'a> {
     /// [`TokenOutOfRange`](Error::TokenOutOfRange);
     /// [`HookRefused`](Error::HookRefused) and [`CaptureRefused`](Error::CaptureRefused), whose source
     /// says what does not fit; [`PositionOutOfRange`](Error::PositionOutOfRange) for unembedded
-    /// positions; [`LayerOutOfRange`](Error::LayerOutOfRange); [`ForkAndNorm`](Error::ForkAndNorm);
-    /// [`RegistryCount`](Error::RegistryCount); [`ResidualForm`](Error::ResidualForm);
-    /// [`NothingAsked`](Error::NothingAsked). On the way: [`EditFailed`](Error::EditFailed),
+    /// positions; [`LayerOutOfRange`](Error::LayerOutOfRange), and
+    /// [`IndexOutOfRange`](Error::IndexOutOfRange) for the layer to resume at;
+    /// [`ForkAndNorm`](Error::ForkAndNorm); [`RegistryCount`](Error::RegistryCount);
+    /// [`ResidualForm`](Error::ResidualForm); [`NothingAsked`](Error::NothingAsked). On the way: [`EditFailed`](Error::EditFailed),
     /// [`EditResult`](Error::EditResult), [`NoKeyLeft`](Error::NoKeyLeft), and on request
     /// [`NonFiniteAt`](Error::NonFiniteAt). At the end: [`HookNeverFired`](Error::HookNeverFired).
     pub fn execute(self) -> Result<RunOutput> {

@@ -91,6 +91,26 @@ fn a_run_resumed_from_a_residual_stream_is_the_whole_run_bit_for_bit() {
 }
 
 #[test]
+fn a_run_resumed_behind_the_last_block_unembeds_what_leaves_it() {
+    let model = tiny(Precision::F32);
+    let batch = batch();
+    let mut hooks = Interventions::new();
+    hooks.scale(At::ln_final_scale().positions(Positions::last()), 0.3).unwrap();
+    let last = Site::resid_post(2);
+    let whole = model.run(&batch).hooks(&hooks).capture([last]).execute().unwrap();
+    let residuals: Vec<Tensor> =
+        (0..PROMPTS.len()).map(|sequence| whole.activations.get(last, sequence).unwrap()).collect();
+    let output = model.run(&batch).hooks(&hooks).resume(3, &residuals).execute().unwrap();
+    let work = output.work;
+    assert_eq!([work.attention_rows, work.mlp_rows, work.unembedded_rows], [0, 0, ROWS]);
+    assert!(output.ledger.entries()[0].change_l2 > 0.0);
+    for sequence in 0..PROMPTS.len() {
+        let of = |logits: &hooked_gpt2::Logits| logits.tensor(sequence).unwrap().copy();
+        assert_identical(&of(&output.logits), &of(&whole.logits));
+    }
+}
+
+#[test]
 fn what_the_run_does_not_come_by_is_refused() {
     let model = tiny(Precision::F64);
     let batch = single(PROMPTS[1]);
@@ -121,10 +141,17 @@ fn what_the_run_does_not_come_by_is_refused() {
         run().stop_after(Site::z(3)).execute(),
         Err(Error::LayerOutOfRange { given: 3, .. })
     ));
-    assert!(matches!(
-        run().resume(3, &residuals).execute(),
-        Err(Error::LayerOutOfRange { given: 3, .. })
-    ));
+    let mut late = Interventions::new();
+    late.zero(At::resid_post(2));
+    assert_eq!(
+        refused(run().hooks(&late).resume(3, &residuals)),
+        "hook `Scale { factor: 0.0 }` cannot stand at blocks.2.hook_resid_post: \
+         it is not on the way: the run begins behind blocks.2.hook_resid_post"
+    );
+    assert_eq!(
+        refused(run().resume(4, &residuals)),
+        "layer to resume at 4 is out of range, allowed: 0 to 3"
+    );
     assert!(matches!(
         run().resume(1, &[]).execute(),
         Err(Error::ResidualCount { given: 0, needed: 1 })
