@@ -44,6 +44,7 @@ pub mod hook;
 pub mod intervention;
 mod layout;
 mod model;
+mod nearest;
 mod precision;
 pub mod report;
 mod site;
@@ -56,7 +57,7 @@ pub use checkpoint::Checkpoint;
 pub use config::{Activation, Config};
 pub use dispatch::{Activations, Ledger, LedgerEntry, Work};
 pub use error::{Error, Result};
-pub use model::{Effect, Generated, Generation, Gpt2, Logits, Run, RunOutput, Sampling};
+pub use model::{Effect, Generated, Generation, Gpt2, Logits, Parameter, Run, RunOutput, Sampling};
 pub use precision::Precision;
 pub use tch;
 pub use tokenizer::Tokenizer;
@@ -86,6 +87,8 @@ mod pages {
     struct Sites;
     #[doc = include_str!("../docs/sweeps.md")]
     struct Sweeps;
+    #[doc = include_str!("../docs/weights.md")]
+    struct Weights;
     #[doc = include_str!("../docs/einstein_sweep.md")]
     struct EinsteinSweep;
 }

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::error::{CheckpointError, Error, Result};
 use crate::tokenizer::Tokenizer;
 
+pub(crate) use names::Module;
 pub use report::{LoadReport, Mismatch};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use source::{Download, DownloadProgress, Source};

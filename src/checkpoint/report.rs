@@ -1,6 +1,7 @@
 //! What a checkpoint has, against what its configuration asks for.
 
-use super::{Weights, names};
+use super::Weights;
+use super::names::{self, Module};
 use crate::config::Config;
 use crate::error::{CheckpointError, Result};
 
@@ -56,7 +57,8 @@ impl LoadReport {
 
     /// The tensors of [`unused`](Self::unused) that are no known leftovers.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
-        let known = |name: &&str| !names::is_buffer(name) && *name != "lm_head.weight";
+        let tied = Module::LmHead.weight();
+        let known = move |name: &&str| !names::is_buffer(name) && *name != tied;
         self.unused.iter().map(String::as_str).filter(known)
     }
 

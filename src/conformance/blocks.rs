@@ -7,6 +7,7 @@ use super::identity::{Bound, Identity};
 use super::roundings;
 use super::subject::Subject;
 use super::tally::Tally;
+use crate::checkpoint::Module;
 use crate::error::Result;
 use crate::hook::At;
 use crate::intervention::Interventions;
@@ -54,7 +55,7 @@ impl BlockChecks {
         let activations = run.execute()?.activations;
         // From the file, and not out of the difference that it is to explain.
         let (precision, device) = (subject.model.precision(), subject.model.device());
-        let bias = format!("h.{layer}.attn.c_proj.bias");
+        let bias = Module::AttnCProj(layer).bias();
         let bias = subject.checkpoint.weights().read(&bias, precision.kind(), device)?;
 
         for sequence in 0..subject.n_sequences() {

@@ -37,6 +37,22 @@ pub enum RunError {
         /// The first such position.
         position: usize,
     },
+    /// A residual stream to unembed does not fit the model.
+    #[error("the residual stream to unembed is {given}, needed: {needed}")]
+    UnembeddedForm {
+        /// Shape, kind and device of what was given.
+        given: String,
+        /// Those that fit.
+        needed: String,
+    },
+    /// A run whose last site comes before its first.
+    #[error("the run begins at {first} and stops after {last}, which is earlier")]
+    Backwards {
+        /// Where it begins.
+        first: Site,
+        /// Where it stops.
+        last: Site,
+    },
     /// NaN or an infinity, at the first site where a run that looked for it found one.
     #[error("{site} is not finite at position {position} of sequence {sequence}")]
     NonFiniteAt {

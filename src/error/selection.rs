@@ -9,6 +9,14 @@ pub enum SelectionError {
     /// A name that is no site's.
     #[error(transparent)]
     UnknownSite(#[from] UnknownSite),
+    /// A name that is no parameter's.
+    #[error("`{given}` is no parameter; the nearest names are {nearest}")]
+    UnknownParameter {
+        /// The name.
+        given: String,
+        /// Names of parameters that are like it.
+        nearest: String,
+    },
     /// A layer that the model does not have.
     #[error("layer {given} is not in the model, allowed: 0 to {last}", last = n_layers - 1)]
     LayerOutOfRange {

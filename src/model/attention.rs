@@ -7,6 +7,7 @@ use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use super::mixing::Mixing;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
@@ -17,9 +18,9 @@ use crate::site::Site;
 #[derive(Debug)]
 pub(super) struct Attention {
     layer: usize,
-    norm: LayerNorm,
+    pub norm: LayerNorm,
     qkv: Linear,
-    output: Linear,
+    pub output: Linear,
     mixing: Mixing,
     n_heads: i64,
     d_head: i64,
@@ -32,9 +33,9 @@ impl Attention {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         Ok(Self {
             layer,
-            norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_1"))?,
-            qkv: Linear::load(loader, &format!("h.{layer}.attn.c_attn"))?,
-            output: Linear::load(loader, &format!("h.{layer}.attn.c_proj"))?,
+            norm: LayerNorm::load(loader, config, Module::Ln1(layer))?,
+            qkv: Linear::load(loader, Module::AttnCAttn(layer))?,
+            output: Linear::load(loader, Module::AttnCProj(layer))?,
             mixing: Mixing::new(config, layer),
             n_heads: config.n_heads as i64,
             d_head: config.d_head as i64,
@@ -121,14 +122,37 @@ impl Attention {
     /// - x: `[rows, head, d_model]`, normalised
     /// - result: `[rows, head, d_head]`
     fn project_per_head(&self, part: i64, x: &Tensor) -> Result<Tensor> {
-        let (n_heads, d_head) = (self.n_heads, self.d_head);
-        let d_model = n_heads * d_head;
-        let weight = self.qkv.dense()?.f_narrow(1, part * d_model, d_model)?;
-        let weight = weight.f_reshape([d_model, n_heads, d_head])?.f_permute([1, 0, 2])?;
-        let bias = self.qkv.bias.f_narrow(0, part * d_model, d_model)?;
         let x = self.qkv.rounded(x)?.f_permute([1, 0, 2])?;
-        let product = x.f_matmul(&weight)?.f_permute([1, 0, 2])?;
-        self.qkv.rounded(&product.f_add(&bias.f_view([n_heads, d_head])?)?)
+        let product = x.f_matmul(&self.w_qkv(part)?)?.f_permute([1, 0, 2])?;
+        self.qkv.rounded(&product.f_add(&self.b_qkv(part)?)?)
+    }
+
+    /// The weight that makes each head's queries (part 0), keys (1) or values (2).
+    ///
+    /// # Shapes
+    /// - result: `[head, d_model, d_head]`
+    pub fn w_qkv(&self, part: i64) -> Result<Tensor> {
+        let d_model = self.n_heads * self.d_head;
+        let weight = self.qkv.columns(part * d_model, d_model)?;
+        Ok(weight.f_view([d_model, self.n_heads, self.d_head])?.f_permute([1, 0, 2])?)
+    }
+
+    /// The bias of the same.
+    ///
+    /// # Shapes
+    /// - result: `[head, d_head]`
+    pub fn b_qkv(&self, part: i64) -> Result<Tensor> {
+        let d_model = self.n_heads * self.d_head;
+        let bias = self.qkv.bias.f_narrow(0, part * d_model, d_model)?;
+        Ok(bias.f_view([self.n_heads, self.d_head])?)
+    }
+
+    /// The weight that makes of each head's `z` what it adds to the stream.
+    ///
+    /// # Shapes
+    /// - result: `[head, d_head, d_model]`
+    pub fn w_o(&self) -> Result<Tensor> {
+        Ok(self.output.dense()?.f_view([self.n_heads, self.d_head, -1])?)
     }
 
     /// The sum of what the heads add to the stream.
@@ -139,9 +163,8 @@ impl Attention {
     fn add_up(&self, z: &Tensor, pass: &mut Pass<'_, '_>) -> Result<Tensor, Interrupt> {
         let site = Site::result(self.layer);
         if pass.hooks.wants(site) {
-            let weight = self.output.dense()?.f_view([self.n_heads, self.d_head, -1])?;
             let z = self.output.rounded(z)?.f_permute([1, 0, 2])?;
-            let result = z.f_matmul(&weight)?.f_permute([1, 0, 2])?;
+            let result = z.f_matmul(&self.w_o()?)?.f_permute([1, 0, 2])?;
             let result = pass.visit(site, result)?;
             if pass.hooks.edits(site) {
                 let summed = result.f_sum_dim_intlist(1, false, None::<Kind>)?;

@@ -15,8 +15,8 @@ use crate::site::Site;
 #[derive(Debug)]
 pub(super) struct Block {
     layer: usize,
-    attention: Attention,
-    mlp: Mlp,
+    pub attention: Attention,
+    pub mlp: Mlp,
 }
 
 impl Block {

@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::Loader;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
 use crate::site::Site;
@@ -11,18 +12,14 @@ use crate::site::Site;
 /// `x_p = W_E[token_p] + W_pos[p]`.
 #[derive(Debug)]
 pub(super) struct Embed {
-    tokens: Tensor,
-    positions: Tensor,
+    /// `[d_vocab, d_model]`, to which the unembedding may be tied.
+    pub tokens: Tensor,
+    pub positions: Tensor,
 }
 
 impl Embed {
     pub fn load(loader: &Loader<'_>) -> Result<Self> {
-        Ok(Self { tokens: loader.read("wte.weight")?, positions: loader.read("wpe.weight")? })
-    }
-
-    /// The token embedding `[d_vocab, d_model]`, to which the unembedding may be tied.
-    pub fn tokens(&self) -> &Tensor {
-        &self.tokens
+        Ok(Self { tokens: loader.weight(Module::Wte)?, positions: loader.weight(Module::Wpe)? })
     }
 
     /// The rows of the tokens that the segments carry, out of all tokens of each sequence.

@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::Loader;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
@@ -12,8 +13,8 @@ use crate::site::Site;
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
 pub(super) struct LayerNorm {
-    gain: Tensor,
-    bias: Tensor,
+    pub gain: Tensor,
+    pub bias: Tensor,
     epsilon: f64,
 }
 
@@ -25,10 +26,10 @@ pub(super) struct LayerNormSites {
 }
 
 impl LayerNorm {
-    pub fn load(loader: &Loader<'_>, config: &Config, name: &str) -> Result<Self> {
+    pub fn load(loader: &Loader<'_>, config: &Config, module: Module) -> Result<Self> {
         Ok(Self {
-            gain: loader.read(&format!("{name}.weight"))?,
-            bias: loader.read(&format!("{name}.bias"))?,
+            gain: loader.weight(module)?,
+            bias: loader.bias(module)?,
             epsilon: config.layer_norm_epsilon,
         })
     }

@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Loader;
+use crate::checkpoint::Module;
 use crate::error::Result;
 
 /// `y = x W + b`, with W stored `[in, out]` (what Hugging Face calls Conv1D).
@@ -25,9 +26,9 @@ enum Weight {
 }
 
 impl Linear {
-    pub fn load(loader: &Loader<'_>, name: &str) -> Result<Self> {
-        let weight = loader.read(&format!("{name}.weight"))?;
-        let bias = loader.read(&format!("{name}.bias"))?;
+    pub fn load(loader: &Loader<'_>, module: Module) -> Result<Self> {
+        let weight = loader.weight(module)?;
+        let bias = loader.bias(module)?;
         Ok(Self { weight: Weight::new(weight, loader.precision.factors())?, bias })
     }
 
@@ -70,6 +71,11 @@ impl Linear {
     pub fn dense(&self) -> Result<Tensor> {
         Ok(self.weight.dense()?.f_to_kind(self.bias.f_kind()?)?)
     }
+
+    /// `len` columns of the same, from `start` on: where they are made anew, they alone.
+    pub fn columns(&self, start: i64, len: i64) -> Result<Tensor> {
+        Ok(self.weight.columns(start, len)?.f_to_kind(self.bias.f_kind()?)?)
+    }
 }
 
 impl Weight {
@@ -93,8 +99,16 @@ impl Weight {
     fn dense(&self) -> Result<Tensor> {
         match self {
             Weight::Dense(weight) => Ok(weight.shallow_clone()),
+            Weight::OneDnn(weight) => self.columns(0, weight.size()[0]),
+        }
+    }
+
+    fn columns(&self, start: i64, len: i64) -> Result<Tensor> {
+        match self {
+            Weight::Dense(weight) => Ok(weight.f_narrow(1, start, len)?),
             Weight::OneDnn(weight) => {
-                Ok(weight.f_to_dense(None, false)?.f_transpose(0, 1)?.f_contiguous()?)
+                let rows = weight.f_to_dense(None, false)?.f_narrow(0, start, len)?;
+                Ok(rows.f_transpose(0, 1)?.f_contiguous()?)
             }
         }
     }

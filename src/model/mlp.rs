@@ -6,6 +6,7 @@ use super::Loader;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::linear::Linear;
 use super::pass::Pass;
+use crate::checkpoint::Module;
 use crate::config::{Activation, Config};
 use crate::dispatch::Interrupt;
 use crate::error::Result;
@@ -15,9 +16,9 @@ use crate::site::Site;
 #[derive(Debug)]
 pub(super) struct Mlp {
     layer: usize,
-    norm: LayerNorm,
-    input: Linear,
-    output: Linear,
+    pub norm: LayerNorm,
+    pub input: Linear,
+    pub output: Linear,
     activation: Activation,
 }
 
@@ -25,9 +26,9 @@ impl Mlp {
     pub fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         Ok(Self {
             layer,
-            norm: LayerNorm::load(loader, config, &format!("h.{layer}.ln_2"))?,
-            input: Linear::load(loader, &format!("h.{layer}.mlp.c_fc"))?,
-            output: Linear::load(loader, &format!("h.{layer}.mlp.c_proj"))?,
+            norm: LayerNorm::load(loader, config, Module::Ln2(layer))?,
+            input: Linear::load(loader, Module::MlpCFc(layer))?,
+            output: Linear::load(loader, Module::MlpCProj(layer))?,
             activation: config.activation,
         })
     }

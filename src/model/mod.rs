@@ -20,6 +20,7 @@ mod linear;
 mod logits;
 mod mixing;
 mod mlp;
+mod parameter;
 mod pass;
 mod run;
 mod sampling;
@@ -29,7 +30,7 @@ mod unembed;
 use tch::{Device, Tensor};
 
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, LoadReport, Weights};
+use crate::checkpoint::{Checkpoint, LoadReport, Module, Weights};
 use crate::config::Config;
 use crate::device;
 use crate::error::Result;
@@ -39,6 +40,7 @@ use block::Block;
 use embed::Embed;
 pub use generation::{Generated, Generation};
 pub use logits::Logits;
+pub use parameter::Parameter;
 pub(crate) use pass::Pass;
 pub use run::{Effect, Run, RunOutput};
 pub use sampling::Sampling;
@@ -136,7 +138,7 @@ impl Gpt2 {
     }
 }
 
-/// Reads weights by name, as the model wants them.
+/// Reads weights as the model wants them.
 struct Loader<'a> {
     weights: &'a Weights,
     precision: Precision,
@@ -144,6 +146,14 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    fn weight(&self, module: Module) -> Result<Tensor> {
+        self.read(&module.weight())
+    }
+
+    fn bias(&self, module: Module) -> Result<Tensor> {
+        self.read(&module.bias())
+    }
+
     fn read(&self, name: &str) -> Result<Tensor> {
         self.weights.read(name, self.precision.kind(), self.device)
     }

@@ -120,7 +120,8 @@ impl<'a> Run<'a> {
     }
 
     /// Begins at block `layer`, with these residual streams entering it: one for each sequence, as
-    /// captured at `resid_pre` of that layer. Nothing before it is computed.
+    /// captured at `resid_pre` of that layer. Nothing before it is computed. The number of layers stands for
+    /// what is behind the last block, with residual streams as captured at its `resid_post`.
     ///
     /// # Shapes
     /// - residuals: `[pos, d_model]` each
@@ -158,14 +159,18 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Before anything is computed: [`SequenceTooLong`](crate::error::BatchError::SequenceTooLong) and
     /// [`TokenOutOfRange`](crate::error::BatchError::TokenOutOfRange);
-    /// [`HookRefused`](crate::error::HookError::Refused) and [`CaptureRefused`](crate::error::CaptureError::Refused), whose source
-    /// says what does not fit; [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange) for unembedded
-    /// positions; [`LayerOutOfRange`](crate::error::SelectionError::LayerOutOfRange); [`ForkAndNorm`](crate::error::HookError::ForkAndNorm);
-    /// [`RegistryCount`](crate::error::HookError::RegistryCount); [`ResidualForm`](crate::error::RunError::ResidualForm);
-    /// [`NothingAsked`](crate::error::RunError::NothingAsked). On the way: [`EditFailed`](crate::error::HookError::EditFailed),
+    /// [`HookError::Refused`](crate::error::HookError::Refused) and
+    /// [`CaptureError::Refused`](crate::error::CaptureError::Refused), whose reason says what does not fit;
+    /// [`SelectionError`](crate::error::SelectionError) for the positions to unembed and the ends of the run;
+    /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) and
+    /// [`RegistryCount`](crate::error::HookError::RegistryCount); [`ResidualForm`](RunError::ResidualForm),
+    /// [`ResidualCount`](RunError::ResidualCount) and [`NothingAsked`](RunError::NothingAsked).
+    ///
+    /// On the way: [`EditFailed`](crate::error::HookError::EditFailed),
     /// [`EditResult`](crate::error::HookError::EditResult), [`NoKeyLeft`](crate::error::HookError::NoKeyLeft),
-    /// [`NotANumber`](crate::error::RunError::NotANumber) for logits of NaN, and on request
-    /// [`NonFiniteAt`](crate::error::RunError::NonFiniteAt). At the end: [`HookNeverFired`](crate::error::HookError::NeverFired).
+    /// [`NotANumber`](RunError::NotANumber) for logits of NaN, and on request
+    /// [`NonFiniteAt`](RunError::NonFiniteAt). At the end:
+    /// [`NeverFired`](crate::error::HookError::NeverFired).
     pub fn execute(self) -> Result<RunOutput> {
         let (segments, scored, mut dispatcher) = self.prepare()?;
         let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;

@@ -4,16 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Region, Site};
+use crate::nearest::nearest;
 
 /// A name that is no site's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no hook site; the nearest names are {}", nearest.join(", "))]
+#[error("`{given}` is no hook site; the nearest names are {nearest}")]
 #[non_exhaustive]
 pub struct UnknownSite {
     /// The name.
     pub given: String,
-    /// The names of sites that differ least from it.
-    pub nearest: Vec<String>,
+    /// The names of sites that are like it.
+    pub nearest: String,
 }
 
 impl fmt::Display for Site {
@@ -35,7 +36,7 @@ impl FromStr for Site {
                 .and_then(|layer| Self::of_block(layer).find(|site| site.label() == label)),
             None => Self::all(0).find(|site| site.label() == name),
         };
-        parsed.ok_or_else(|| UnknownSite { given: name.to_owned(), nearest: nearest(name) })
+        parsed.ok_or_else(|| UnknownSite { given: name.to_owned(), nearest: nearest_sites(name) })
     }
 }
 
@@ -44,16 +45,11 @@ fn canonical_number(digits: &str) -> Option<usize> {
     digits.parse().ok().filter(|number: &usize| number.to_string() == digits)
 }
 
-/// The names that differ least from `name`, for the layer that it names, if any.
-fn nearest(name: &str) -> Vec<String> {
-    const SHOWN: usize = 3;
+/// The names that may have been meant by `name`, for the layer that it names, if any.
+fn nearest_sites(name: &str) -> String {
     let layer = name.split('.').find_map(canonical_number).unwrap_or(0);
-    let outside = Site::all(0);
-    let mut names: Vec<String> =
-        outside.chain(Site::of_block(layer)).map(|site| site.to_string()).collect();
-    names.sort_by_key(|known| strsim::levenshtein(known, name));
-    names.truncate(SHOWN);
-    names
+    let sites = Site::all(0).chain(Site::of_block(layer));
+    nearest(sites.map(|site| site.to_string()), name)
 }
 
 #[cfg(test)]
@@ -68,11 +64,12 @@ mod tests {
             ("blocks.03.attn.hook_z", "blocks.0.attn.hook_z"),
             ("blocks.x.attn.hook_z", "blocks.0.attn.hook_z"),
             ("hook_embd", "hook_embed"),
+            ("hook_z", "blocks.0.attn.hook_z"),
             ("ln_final.hook_normalised", "ln_final.hook_normalized"),
             ("", "hook_embed"),
         ] {
             let error = wrong.parse::<Site>().unwrap_err();
-            assert!(error.nearest.iter().any(|name| name == right), "{error}");
+            assert!(error.nearest.split(", ").any(|name| name == right), "{error}");
         }
     }
 }

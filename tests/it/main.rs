@@ -31,3 +31,5 @@ mod sweep_captures;
 mod sweep_metrics;
 mod tokenizer;
 mod tolerance;
+mod unembed;
+mod weights;

@@ -92,6 +92,26 @@ fn a_run_resumed_from_a_residual_stream_is_the_whole_run_bit_for_bit() {
 }
 
 #[test]
+fn a_run_resumed_behind_the_last_block_unembeds_what_leaves_it() {
+    let model = tiny(Precision::F32);
+    let batch = batch();
+    let mut hooks = Interventions::new();
+    hooks.scale(At::ln_final_scale().positions(Positions::last()), 0.3).unwrap();
+    let last = Site::resid_post(2);
+    let whole = model.run(&batch).hooks(&hooks).capture([last]).execute().unwrap();
+    let residuals: Vec<Tensor> =
+        (0..PROMPTS.len()).map(|sequence| whole.activations.get(last, sequence).unwrap()).collect();
+    let output = model.run(&batch).hooks(&hooks).resume(3, &residuals).execute().unwrap();
+    let work = output.work;
+    assert_eq!([work.attention_rows, work.mlp_rows, work.unembedded_rows], [0, 0, ROWS]);
+    assert!(output.ledger.entries()[0].change_l2 > 0.0);
+    for sequence in 0..PROMPTS.len() {
+        let of = |logits: &hooked_gpt2::Logits| logits.tensor(sequence).unwrap().copy();
+        assert_identical(&of(&output.logits), &of(&whole.logits));
+    }
+}
+
+#[test]
 fn what_the_run_does_not_come_by_is_refused() {
     let model = tiny(Precision::F64);
     let batch = single(PROMPTS[1]);
@@ -122,10 +142,22 @@ fn what_the_run_does_not_come_by_is_refused() {
         run().stop_after(Site::z(3)).execute(),
         Err(Error::Selection(SelectionError::LayerOutOfRange { given: 3, .. }))
     ));
-    assert!(matches!(
-        run().resume(4, &residuals).execute(),
-        Err(Error::Selection(SelectionError::LayerOutOfRange { given: 4, .. }))
-    ));
+    let mut late = Interventions::new();
+    late.zero(At::resid_post(2));
+    assert_eq!(
+        refused(run().hooks(&late).resume(3, &residuals)),
+        "hook `Scale { factor: 0.0 }` cannot stand at blocks.2.hook_resid_post: \
+         the run begins at ln_final.hook_scale"
+    );
+    assert_eq!(
+        refused(run().resume(4, &residuals)),
+        "layer to resume at 4 is out of range, allowed: 0 to 3"
+    );
+    let backwards = run().resume(2, &residuals).stop_after(Site::z(1));
+    assert_eq!(
+        refused(backwards),
+        "the run begins at blocks.2.hook_resid_pre and stops after blocks.1.attn.hook_z, which is earlier"
+    );
     assert!(matches!(
         run().resume(1, &[]).execute(),
         Err(Error::Run(RunError::ResidualCount { given: 0, needed: 1 }))
@@ -254,23 +286,4 @@ fn registries_that_do_not_fit_the_batch_are_refused() {
         ),
         "{error}"
     );
-}
-
-#[test]
-fn a_run_that_resumes_behind_the_last_block_unembeds_what_left_it() {
-    let model = tiny(Precision::F64);
-    let batch = Batch::new([PROMPTS[0], PROMPTS[1]]).unwrap();
-    let whole = model.run(&batch).capture([Site::resid_post(2)]).execute().unwrap();
-    let residuals =
-        [0, 1].map(|sequence| whole.activations.get(Site::resid_post(2), sequence).unwrap());
-    let resumed = model.run(&batch).resume(3, &residuals).execute().unwrap();
-    for sequence in 0..2 {
-        let of =
-            |run: &hooked_gpt2::RunOutput| run.logits.tensor(sequence).unwrap().shallow_clone();
-        assert_identical(&of(&resumed), &of(&whole));
-    }
-    assert_eq!((resumed.work.attention_rows, resumed.work.mlp_rows), (0, 0));
-    let error = model.run(&batch).resume(3, &residuals).capture([Site::resid_post(2)]).execute();
-    let error = error.unwrap_err().to_string();
-    assert!(error.ends_with("the run begins at ln_final.hook_scale"), "{error}");
 }
