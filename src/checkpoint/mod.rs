@@ -55,7 +55,7 @@ impl Checkpoint {
     }
 
     /// The small trained GPT-2 that is part of this crate: 12 blocks, 4 heads, `d_model` 128, 8,192
-    /// tokens, trained on 41 English novels. Its card is `assets/demo-model/TRAINING.md`.
+    /// tokens, trained on 41 English novels. Its card is [in the guide](crate::guide::bundled_model).
     ///
     /// It shows every tool at work offline and is no substitute for GPT-2.
     ///

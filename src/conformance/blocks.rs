@@ -70,7 +70,7 @@ impl BlockChecks {
             }
             for (sum, expected, site) in sums {
                 let difference = largest_difference(&sum, &expected)?;
-                let at = format_args!("{site}, sequence {sequence}");
+                let at = format!("{site}, sequence {sequence}");
                 // One addition is rounded in one way.
                 self.stream.book(difference, Bound::AtMost(0.0), at);
             }
@@ -81,7 +81,7 @@ impl BlockChecks {
             let largest = largest(&heads)?.max(largest(&bias)?);
             let allowed = Bound::AtMost(roundings::of_sum(precision, largest));
             let difference = largest_difference(&sum, &double(&at(attn_out)?)?)?;
-            let at = format_args!("{attn_out}, sequence {sequence}");
+            let at = format!("{attn_out}, sequence {sequence}");
             self.heads.book(difference, allowed, at);
         }
         Ok(())

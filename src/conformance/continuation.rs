@@ -38,14 +38,14 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<[Identity; 2]> {
         let allowed = roundings::of_logits(subject.model.precision(), largest(whole)?);
         for (_, position, cached) in seen.iter().filter(|(of, ..)| *of == sequence) {
             let difference = largest_difference(cached, &whole.f_get(*position as i64)?)?;
-            let at = format_args!("position {position} of sequence {sequence}");
+            let at = format!("position {position} of sequence {sequence}");
             logits.book(difference, Bound::AtMost(allowed), at);
         }
         for (step, &token) in new.iter().enumerate() {
             let position = prompt.len() - 1 + step;
             let row = whole.f_get(position as i64)?;
             let gap = row.f_max()?.f_sub(&row.f_get(i64::from(token))?)?.f_double_value(&[])?;
-            let at = format_args!("position {position} of sequence {sequence}");
+            let at = format!("position {position} of sequence {sequence}");
             // Of tokens as likely as each other but for roundings, either may be chosen: the best one may
             // have lost a rounding, and the chosen one have gained one.
             tokens.book(gap, Bound::AtMost(2.0 * allowed), at);

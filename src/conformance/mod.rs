@@ -2,7 +2,7 @@
 //! weights and the device at hand.
 //!
 //! What each identity says, and how far roundings may lead away from it, is written down in
-//! `docs/conformance.md`.
+//! [the guide](crate::guide::conformance).
 
 mod batches;
 mod blocks;

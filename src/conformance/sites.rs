@@ -97,7 +97,7 @@ impl SiteChecks {
         for sequence in 0..subject.n_sequences() {
             let of = |output: &RunOutput| output.activations.get(site, sequence);
             let difference = largest_difference(&of(&stopped)?, &of(whole)?)?;
-            let at = format_args!("{site}, sequence {sequence}");
+            let at = format!("{site}, sequence {sequence}");
             self.stopped.book(difference, Bound::AtMost(0.0), at);
         }
         Ok(())

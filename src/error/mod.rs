@@ -2,7 +2,7 @@
 //!
 //! The reasons stand here, a file for each room, and not in the rooms: a room that owned its reason and the
 //! enum that holds all of them would import each other. Rooms hand their own on, as
-//! [`sweep::SweepError`](crate::sweep::SweepError).
+//! `sweep::SweepError`.
 
 mod analysis;
 mod batch;

@@ -3,7 +3,7 @@
 //!
 //! GPT-2 Medium reads "I have no special talents. I am only passionately" and should go on with
 //! " curious". What the sweep measures, and when each of the three published findings counts as
-//! confirmed, is written down in `docs/einstein_sweep.md`.
+//! confirmed, is written down in [the guide](crate::guide::einstein_sweep).
 
 mod findings;
 

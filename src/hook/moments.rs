@@ -24,7 +24,7 @@ impl Moments {
     /// Of nothing: what merging begins with.
     ///
     /// # Errors
-    /// [`Error::Torch`].
+    /// [`Error::Torch`](crate::Error::Torch).
     pub fn empty() -> Result<Self> {
         let zero = || Tensor::f_zeros([1], (Kind::Double, Device::Cpu));
         Ok(Self { count: 0, mean: zero()?, squares: zero()? })

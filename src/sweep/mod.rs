@@ -122,9 +122,9 @@ impl<'a> Sweep<'a> {
     /// [`HookRefused`](crate::error::HookError::Refused), whose reason says what does not fit, for a hook of a
     /// variant as the source of [`Variant`](crate::error::SweepError::Variant);
     /// [`CaptureRefused`](crate::error::CaptureError::Refused);
-    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange) and
-    /// [`ScoredUnevenly`](crate::error::SweepError::ScoredUnevenly) for the scored positions;
-    /// [`VariantSequences`](crate::error::SweepError::VariantSequences) for variants of another batch;
+    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange) for the scored positions;
+    /// [`VariantSequences`](crate::error::SweepError::VariantSequences) and
+    /// [`OtherTokens`](crate::error::SweepError::OtherTokens) for variants of another batch;
     /// [`BudgetTooSmall`](crate::error::SweepError::BudgetTooSmall).
     pub fn plan(self, variants: &'a Variants) -> Result<Plan<'a>> {
         Plan::new(self, variants)

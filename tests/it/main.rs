@@ -13,6 +13,7 @@ mod edits;
 mod einstein;
 mod generation;
 mod gradients;
+mod guide;
 #[cfg(feature = "hub")]
 mod hub;
 mod masking;

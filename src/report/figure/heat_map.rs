@@ -35,7 +35,7 @@ const SCALE_STEPS: usize = 64;
 /// Draws a heat map: zero is white, the largest magnitude full red or blue; what is not a number is grey.
 ///
 /// # Errors
-/// [`AnalysisError::LengthMismatch`] unless each row and column has a label, [`Error::Figure`].
+/// [`AnalysisError::LengthMismatch`] unless each row and column has a label, [`Figure`](crate::Error::Figure).
 pub fn heat_map(map: &HeatMap<'_>) -> Result<String> {
     let (rows, columns) = map.values.dim();
     for (labels, count) in [(map.rows.1, rows), (map.columns.1, columns)] {

@@ -1,0 +1,80 @@
+//! The guide: what the library does and how it is used, a page for each subject.
+//!
+//! - [Using it as a dependency][dependency]
+//! - [Checkpoints][checkpoints]: directories, the hub, [the bundled model][bundled_model]
+//! - [Hooks and runs][hooks]: what is checked, what is kept, parts of a run
+//! - [Hook sites][sites]: the table, selections, what is computed when
+//! - [Edits][edits]: ablate, patch, steer, interpolate, knock out, or a closure
+//! - [Batches][batches] of any lengths, one registry for all or one for each
+//! - [Generation][generation] with hooks and a cache
+//! - [Sweeps][sweeps]: many variants of a run, each thing computed once
+//! - [Gradients][gradients] at any site, and attribution patching
+//! - [Weights][weights], by the field's names
+//! - [The Einstein sweep][einstein_sweep]
+//! - [Conformance][conformance]: identities, checked on a model of yours
+//! - [What it costs][performance]
+//!
+//! Every program in it is compiled, and run where it can be, with the tests.
+//!
+//! [batches]: self::batches
+//! [bundled_model]: self::bundled_model
+//! [checkpoints]: self::checkpoints
+//! [conformance]: self::conformance
+//! [dependency]: self::dependency
+//! [edits]: self::edits
+//! [einstein_sweep]: self::einstein_sweep
+//! [generation]: self::generation
+//! [gradients]: self::gradients
+//! [hooks]: self::hooks
+//! [performance]: self::performance
+//! [sites]: self::sites
+//! [sweeps]: self::sweeps
+//! [weights]: self::weights
+
+// A page's own links and pictures are defined at its end, for those who read it in the repository. Of two
+// definitions of one label Markdown takes the first, so that those here win where rustdoc reads it.
+macro_rules! page {
+    ($name:ident, $file:literal) => {
+        /// [bf16]: crate::guide::performance#bf16
+        /// [bundled_model]: crate::guide::bundled_model
+        /// [edits]: crate::guide::edits
+        /// [sites]: crate::guide::sites
+        /// [sweeps]: crate::guide::sweeps
+        #[doc = picture!("patching_grid.svg")]
+        #[doc = picture!("scaling.svg")]
+        #[doc = ""]
+        #[doc = include_str!($file)]
+        pub mod $name {}
+    };
+}
+
+// rustdoc copies no files beside its pages: a picture has to be inside its own address.
+macro_rules! picture {
+    ($file:literal) => {
+        concat!(
+            "[",
+            $file,
+            "]: data:image/svg+xml;base64,",
+            include_str!(concat!("../docs/images/", $file, ".base64"))
+        )
+    };
+}
+
+page!(batches, "../docs/batches.md");
+page!(bundled_model, "../assets/demo-model/TRAINING.md");
+page!(checkpoints, "../docs/checkpoints.md");
+page!(conformance, "../docs/conformance.md");
+page!(dependency, "../docs/dependency.md");
+page!(edits, "../docs/edits.md");
+page!(einstein_sweep, "../docs/einstein_sweep.md");
+page!(generation, "../docs/generation.md");
+page!(gradients, "../docs/gradients.md");
+page!(hooks, "../docs/hooks.md");
+page!(performance, "../docs/performance.md");
+page!(sites, "../docs/sites.md");
+page!(sweeps, "../docs/sweeps.md");
+page!(weights, "../docs/weights.md");
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
