@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{CheckpointError, Error, FileError, Result, SelectionError};
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// The activation function of the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,13 +198,13 @@ impl Config {
 
     /// The length of the last axis of a site's tensor; of attention, whose keys are as many as the
     /// positions, 1.
-    pub(crate) fn width(&self, axes: Axes) -> usize {
-        match axes {
-            Axes::Residual | Axes::HeadResidual => self.d_model,
-            Axes::HeadVector => self.d_head,
-            Axes::Neurons => self.d_mlp,
-            Axes::Vocabulary => self.d_vocab,
-            Axes::PerPosition | Axes::Attention => 1,
+    pub(crate) fn width(&self, shape: SiteShape) -> usize {
+        match shape {
+            SiteShape::Residual | SiteShape::HeadResidual => self.d_model,
+            SiteShape::HeadVector => self.d_head,
+            SiteShape::Neurons => self.d_mlp,
+            SiteShape::Vocabulary => self.d_vocab,
+            SiteShape::PerPosition | SiteShape::Attention => 1,
         }
     }
 

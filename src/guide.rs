@@ -13,9 +13,11 @@
 //! - [The Einstein sweep][einstein_sweep]
 //! - [Conformance][conformance]: identities, checked on a model of yours
 //! - [What it costs][performance]
+//! - [Architecture][architecture]: the rooms, and where a change goes
 //!
 //! Every program in it is compiled, and run where it can be, with the tests.
 //!
+//! [architecture]: self::architecture
 //! [batches]: self::batches
 //! [bundled_model]: self::bundled_model
 //! [checkpoints]: self::checkpoints
@@ -60,6 +62,7 @@ macro_rules! picture {
     };
 }
 
+page!(architecture, "../docs/architecture.md");
 page!(batches, "../docs/batches.md");
 page!(bundled_model, "../assets/demo-model/TRAINING.md");
 page!(checkpoints, "../docs/checkpoints.md");

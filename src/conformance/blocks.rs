@@ -7,10 +7,10 @@ use super::identity::{Bound, Identity};
 use super::roundings;
 use super::subject::Subject;
 use super::tally::Tally;
-use crate::checkpoint::Module;
 use crate::error::Result;
 use crate::hook::At;
 use crate::intervention::Interventions;
+use crate::model::Parameter;
 use crate::site::Site;
 
 /// The identities of blocks, under way.
@@ -53,10 +53,7 @@ impl BlockChecks {
         let sites = [pre, result, attn_out, mid, mlp_out, post];
         let run = subject.run_from(Some(layer)).capture(sites).without_logits();
         let activations = run.execute()?.activations;
-        // From the file, and not out of the difference that it is to explain.
-        let (precision, device) = (subject.model.precision(), subject.model.device());
-        let bias = Module::AttnCProj(layer).bias();
-        let bias = subject.checkpoint.weights().read(&bias, precision.kind(), device)?;
+        let bias = subject.model.parameter(Parameter::b_o(layer))?;
 
         for sequence in 0..subject.n_sequences() {
             let at = |site| activations.get(site, sequence);
@@ -79,7 +76,7 @@ impl BlockChecks {
             let heads = double(&at(result)?)?;
             let sum = heads.f_sum_dim_intlist(1, false, None::<Kind>)?.f_add(&double(&bias)?)?;
             let largest = largest(&heads)?.max(largest(&bias)?);
-            let allowed = Bound::AtMost(roundings::of_sum(precision, largest));
+            let allowed = Bound::AtMost(roundings::of_sum(subject.model.precision(), largest));
             let difference = largest_difference(&sum, &double(&at(attn_out)?)?)?;
             let at = format!("{attn_out}, sequence {sequence}");
             self.heads.book(difference, allowed, at);

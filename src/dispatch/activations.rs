@@ -52,7 +52,7 @@ impl Activations {
     /// What was captured under `key`, of one sequence of the batch.
     ///
     /// # Shapes
-    /// - of a [`Site`]: the [axes](Site::axes) of the site without `batch`, sharing memory with this
+    /// - of a [`Site`]: the [axes](Site::shape) of the site without `batch`, sharing memory with this
     ///   cache
     /// - of a [`Capture`](crate::hook::Capture): the same with the positions asked for; without the last axis
     ///   for a norm, without `pos` for moments

@@ -2,14 +2,15 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::firing::{change, check_finite, fire};
 use super::preflight::{Preflight, check_forks};
 use super::registries::{Registries, has_hook, hooks_in};
 use super::site_set::SiteSet;
 use super::tracking::Tracking;
 use super::{Activations, Interrupt, Ledger, RunRange, Work};
 use crate::config::Config;
-use crate::error::{HookError, Result, RunError};
-use crate::hook::{CaptureSpec, Hook, HookRegistry, Part, TensorForm};
+use crate::error::Result;
+use crate::hook::{CaptureSpec, HookRegistry};
 use crate::layout::{SegmentGroup, SegmentId, Segments, flatten};
 use crate::site::{Region, Site};
 
@@ -115,7 +116,7 @@ impl<'a> Dispatcher<'a> {
     /// Keeps what gradients with respect to the captured sites need.
     ///
     /// # Errors
-    /// [`HookError::ForkAndNorm`] if one of them is not passed by what another one changes.
+    /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) if one of them is not passed by what another one changes.
     pub fn track(&mut self) -> Result<()> {
         for layer in 0..self.config.n_layers {
             check_forks(layer, |site| self.wants(site))?;
@@ -244,7 +245,7 @@ impl<'a> Dispatcher<'a> {
     /// Closes the books.
     ///
     /// # Errors
-    /// [`HookError::NeverFired`].
+    /// [`NeverFired`](crate::error::HookError::NeverFired).
     pub fn finish(self) -> Result<(Ledger, Activations, Work)> {
         self.ledger.check()?;
         self.close()
@@ -325,61 +326,4 @@ impl<'a> Dispatcher<'a> {
         }
         Ok(state)
     }
-}
-
-/// Lets one hook edit what it selects.
-fn fire(hook: &Hook, selected: &Tensor, part: &Part<'_>, in_steps: bool) -> Result<Tensor> {
-    let name = || format!("{:?}", hook.edit());
-    let site = hook.site();
-    let edited = hook.edit().apply(selected, part).map_err(|source| HookError::EditFailed {
-        hook: name(),
-        site,
-        source: Box::new(source),
-    })?;
-    let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
-    if given != returned {
-        let (given, returned) = (given.to_string(), returned.to_string());
-        return Err(HookError::EditResult { hook: name(), site, given, returned }.into());
-    }
-    if site.is_scores() {
-        // A key that the mask or a knock-out hides stays hidden, whatever an edit makes of infinity.
-        return Ok(selected.f_where_self(&selected.f_isneginf()?, &edited)?);
-    }
-    // Where positions come one after the other, an edit that shows a query later keys would do something
-    // else at every length of the text.
-    if in_steps && site.is_pattern() && part.shows_later_keys(&edited)? {
-        return Err(HookError::LiftsMask { hook: name(), site }.into());
-    }
-    Ok(edited)
-}
-
-/// The L2 norm of what an edit changed, as a tensor of no axes: a device need not be waited for.
-fn change(site: Site, edited: &Tensor, given: &Tensor) -> Result<Tensor> {
-    let mut change = edited.f_detach()?.f_sub(&given.f_detach()?)?;
-    if site.is_scores() {
-        // Where a key is hidden, negative infinity minus itself is no change.
-        change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
-    }
-    if change.device() != Device::Mps {
-        return Ok(change.f_norm_scalaropt_dtype(2, Kind::Double)?);
-    }
-    // This device has no f64, and squares of f32 leave their range early.
-    let largest = change.f_abs()?.f_max()?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
-    Ok(change.f_div(&largest)?.f_norm()?.f_mul(&largest)?)
-}
-
-/// Names the first element of a group's tensor that is NaN or infinite.
-fn check_finite(site: Site, group: &SegmentGroup, state: &Tensor) -> Result<()> {
-    if site.is_scores() {
-        // Where the causal mask holds, negative infinity is as it should be.
-        return Ok(());
-    }
-    let bad = state.f_isfinite()?.f_logical_not()?.f_nonzero()?;
-    if bad.size()[0] == 0 {
-        return Ok(());
-    }
-    let index = |axis| -> Result<usize> { Ok(bad.f_int64_value(&[0, axis])? as usize) };
-    let row = index(site.axes().positions() as i64)?;
-    let (sequence, position) = (group.segments[index(0)?].sequence, group.span.start + row);
-    Err(RunError::NonFiniteAt { site, sequence, position }.into())
 }

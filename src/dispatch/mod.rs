@@ -2,6 +2,7 @@
 
 mod activations;
 mod dispatcher;
+mod firing;
 mod interrupt;
 mod ledger;
 mod overwritten;

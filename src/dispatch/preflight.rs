@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::{CaptureError, Error, HookError, Result};
 use crate::hook::{CaptureSpec, Hook, HookRegistry, Mixing, TensorForm};
 use crate::layout::{SegmentGroup, SegmentId, Segments};
-use crate::site::{Axes, Region, Site};
+use crate::site::{Region, Site, SiteShape};
 
 /// What hooks and captures are checked against.
 #[derive(Clone, Copy)]
@@ -164,12 +164,12 @@ impl Preflight<'_> {
         if segments.groups.iter().flat_map(SegmentGroup::ids).all(is_skipped) {
             return Err(HookError::InSkippedBlock.into());
         }
-        if site.axes() != Axes::Attention {
-            spec.check_width(self.config.width(site.axes()))?;
+        if site.shape() != SiteShape::Attention {
+            spec.check_width(self.config.width(site.shape()))?;
         }
         for group in &segments.groups {
             spec.positions_in(group)?;
-            if site.axes() == Axes::Attention {
+            if site.shape() == SiteShape::Attention {
                 spec.check_width(group.span.end)?;
             }
         }

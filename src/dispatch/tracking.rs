@@ -6,7 +6,7 @@ use super::Activations;
 use crate::error::Result;
 use crate::hook::CaptureSpec;
 use crate::layout::SegmentGroup;
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// The captured tensors as the logits depend on them.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Tracking {
         {
             let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
             for group in groups {
-                let of_group = if site.axes() == Axes::Attention {
+                let of_group = if site.shape() == SiteShape::Attention {
                     gradient.shallow_clone()
                 } else {
                     group.stacked(&gradient)?

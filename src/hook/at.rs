@@ -88,7 +88,7 @@ pub struct At<Class> {
     class: PhantomData<Class>,
 }
 
-/// The marker of each of [`Axes`](super::Axes).
+/// The marker of each of [`SiteShape`](super::SiteShape).
 mod class {
     pub(super) use super::{
         Attention, HeadVectors as HeadResidual, HeadVectors as HeadVector, Neurons, PerPosition,
@@ -100,23 +100,23 @@ mod class {
 macro_rules! constructors {
     (
         before { $($(#[doc = $before_doc:literal])*
-            $before:ident $before_point:ident $before_axes:ident $before_label:literal
+            $before:ident $before_point:ident $before_shape:ident $before_label:literal
             reads [$($before_read:ident),*])* }
         block { $($(#[doc = $doc:literal])*
-            $site:ident $point:ident $axes:ident $label:literal reads [$($read:ident),*])* }
+            $site:ident $point:ident $shape:ident $label:literal reads [$($read:ident),*])* }
         after { $($(#[doc = $after_doc:literal])*
-            $after:ident $after_point:ident $after_axes:ident $after_label:literal
+            $after:ident $after_point:ident $after_shape:ident $after_label:literal
             reads [$($after_read:ident),*])* }
     ) => {
         /// The sites, to be selected from.
         impl At<()> {
-            $($(#[doc = $before_doc])* pub fn $before() -> At<class::$before_axes> {
+            $($(#[doc = $before_doc])* pub fn $before() -> At<class::$before_shape> {
                 At::whole(Site::$before())
             })*
-            $($(#[doc = $doc])* pub fn $site(layer: usize) -> At<class::$axes> {
+            $($(#[doc = $doc])* pub fn $site(layer: usize) -> At<class::$shape> {
                 At::whole(Site::$site(layer))
             })*
-            $($(#[doc = $after_doc])* pub fn $after() -> At<class::$after_axes> {
+            $($(#[doc = $after_doc])* pub fn $after() -> At<class::$after_shape> {
                 At::whole(Site::$after())
             })*
         }
@@ -168,7 +168,7 @@ impl<Class> At<Class> {
 
     /// Notes a selection that the site does not have.
     fn named(mut self, name: &'static str) -> Self {
-        if !self.selected.site.axes().selections().contains(&name) {
+        if !self.selected.site.shape().selections().contains(&name) {
             self.selected.unfit = Some(name);
         }
         self

@@ -182,3 +182,16 @@ impl Reduced for Moments {
         Ok(Self::new(kept.count, kept.row(0, row)?, kept.row(1, row)?))
     }
 }
+
+/// Adds what `keys` name to `specs`, each thing once.
+pub(crate) fn add_captures(
+    specs: &mut Vec<CaptureSpec>,
+    keys: impl IntoIterator<Item = impl CaptureKey>,
+) {
+    for key in keys {
+        let spec = key.spec();
+        if !specs.contains(&spec) {
+            specs.push(spec);
+        }
+    }
+}

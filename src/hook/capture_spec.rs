@@ -5,11 +5,10 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use super::Positions;
-use super::capture::CaptureKey;
 use crate::config::Config;
 use crate::error::{AnalysisError, Result};
 use crate::layout::SegmentGroup;
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// What a capture asks for, whatever a lookup of it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +37,6 @@ pub struct Kept {
 }
 
 impl CaptureSpec {
-    /// Adds what `keys` name to `specs`, each thing once.
-    pub(crate) fn add(specs: &mut Vec<Self>, keys: impl IntoIterator<Item = impl CaptureKey>) {
-        for key in keys {
-            let spec = key.spec();
-            if !specs.contains(&spec) {
-                specs.push(spec);
-            }
-        }
-    }
-
     /// The whole tensor at `site`.
     pub(crate) fn whole(site: Site) -> Self {
         let positions = Positions::all();
@@ -112,12 +101,12 @@ impl CaptureSpec {
         group: &SegmentGroup,
         size: usize,
     ) -> Result<usize> {
-        let axes = self.site.axes();
+        let axes = self.site.shape();
         let heads = if axes.heads().is_some() { config.n_heads } else { 1 };
-        let width = if axes == Axes::Attention { group.span.end } else { config.width(axes) };
+        let width = if axes == SiteShape::Attention { group.span.end } else { config.width(axes) };
         let double = size_of::<f64>();
         // Queries, keys and values are views of one product, which is kept as long as one of them.
-        let views = if axes == Axes::HeadVector { 3 } else { 1 };
+        let views = if axes == SiteShape::HeadVector { 3 } else { 1 };
         let positions = self.positions_in(group)?.len();
         let of_segment = match self.reduction {
             Reduction::Whole => positions * heads * width * size * views,
@@ -138,7 +127,7 @@ impl CaptureSpec {
         if count == 0 {
             return Ok(None);
         }
-        let pos = self.site.axes().positions() as i64;
+        let pos = self.site.shape().positions() as i64;
         let state = if count == group.len() {
             state.shallow_clone()
         } else {

@@ -57,7 +57,7 @@ pub trait Edit: Any + fmt::Debug + Send {
     /// The replacement of `selected`, which is `part` of the run.
     ///
     /// # Shapes
-    /// - selected: the [axes](super::Axes) of the site, narrowed to what the hook selects
+    /// - selected: the [axes](super::SiteShape) of the site, narrowed to what the hook selects
     ///
     /// # Errors
     /// Whatever the edit cannot do; the run fails with it.
@@ -148,7 +148,7 @@ impl Part<'_> {
     /// The shape of the part.
     pub(crate) fn size(&self) -> Vec<i64> {
         let mut size = vec![self.sequences.len(), self.positions.len(), self.last_axis.len()];
-        if let Some(axis) = self.site.axes().heads() {
+        if let Some(axis) = self.site.shape().heads() {
             size.insert(axis, self.heads.len());
         }
         size.into_iter().map(|len| len as i64).collect()

@@ -10,6 +10,7 @@ mod registry;
 mod selection;
 
 pub use at::At;
+pub(crate) use capture::add_captures;
 pub use capture::{Capture, CaptureKey, Norm, TopK, Whole};
 pub(crate) use capture_spec::{CaptureSpec, Kept};
 pub use edit::{Edit, Hook, Mixing, Part, TensorForm};
@@ -20,4 +21,4 @@ pub use registry::{HookRegistry, NoHooks};
 pub(crate) use selection::Selected;
 
 pub use crate::error::{CaptureError, HookError, SelectionError};
-pub use crate::site::{Axes, Site, UnknownSite};
+pub use crate::site::{Site, SiteShape, UnknownSite};

@@ -8,7 +8,7 @@ use super::{Part, Positions};
 use crate::config::Config;
 use crate::error::{Result, SelectionError};
 use crate::layout::SegmentGroup;
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// A site and a part of its tensor, whatever its axes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Selected {
     /// # Errors
     /// Whatever the selection has that model or sequences do not have.
     pub fn within(&self, config: &Config, group: &SegmentGroup) -> Result<Option<Chosen>> {
-        let axes = self.site.axes();
+        let axes = self.site.shape();
         if let Some(given) = self.unfit {
             let allowed = axes.selections().join(", ");
             return Err(SelectionError::SelectionAtSite { given, site: self.site, allowed }.into());
@@ -75,7 +75,7 @@ impl Selected {
         let before = self.positions.within(0..span.start, extent, sequence)?;
         let whole_pos = positions.len() == group.len();
         let (name, width) = (axes.last(), config.width(axes));
-        let (last_axis, whole_last_axis) = if axes == Axes::Attention {
+        let (last_axis, whole_last_axis) = if axes == SiteShape::Attention {
             let keys = self.keys.within(0..span.end, extent, sequence)?;
             let whole = keys.len() == span.end;
             (keys, whole)
@@ -197,10 +197,10 @@ impl Chosen {
 impl fmt::Display for Selected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.site)?;
-        let is_attention = self.site.axes() == Axes::Attention;
-        let last_axis = match self.site.axes() {
-            Axes::Neurons => "neurons",
-            Axes::Vocabulary => "tokens",
+        let is_attention = self.site.shape() == SiteShape::Attention;
+        let last_axis = match self.site.shape() {
+            SiteShape::Neurons => "neurons",
+            SiteShape::Vocabulary => "tokens",
             _ => "channels",
         };
         for (axis, chosen) in [("sequences", &self.sequences), ("heads", &self.heads)] {

@@ -14,6 +14,9 @@ use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
 /// Any hooks at any sites. Those at one site apply in the order in which they were added.
 ///
+/// Not `Clone`, since a closure or an edit of one's own need not be: a function that makes them serves where they
+/// are needed several times, and [`save`](Self::save) and [`load`](Self::load) copy those that come with the crate.
+///
 /// ```
 /// # use hooked_gpt2::{hook::{At, Positions}, intervention::Interventions};
 /// let mut interventions = Interventions::new();

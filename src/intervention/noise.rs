@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::random::{self, Place};
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part};
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// Adds random numbers: `x + e`, each `e` drawn on its own.
 ///
@@ -69,7 +69,7 @@ impl Noise {
         // Numbers of channels that are not selected are drawn too and left out, so that a selection
         // does not change those of the others.
         let len = part.last_axis.last().map_or(0, |last| last + 1);
-        let is_attention = part.site.axes() == Axes::Attention;
+        let is_attention = part.site.shape() == SiteShape::Attention;
         let mut drawn = Vec::new();
         for place in random::places(part) {
             let vector = self.vector(part.site, place, len);

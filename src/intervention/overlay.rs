@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use crate::error::{InterventionError, Result};
 use crate::hook::{Part, TensorForm};
-use crate::site::Axes;
+use crate::site::SiteShape;
 
 /// A tensor of an edit. Its axes are the last ones of what is selected; those that it lacks, or that
 /// have length 1, are repeated.
@@ -38,14 +38,14 @@ impl Overlay {
     /// The tensor in the shape of `selected`, which is `part`: where that is a share of what the hook
     /// selects, so is this.
     pub fn over(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        let axes = part.site.axes();
+        let axes = part.site.shape();
         let mut shares = vec![(axes.positions(), part.positions_before, part.positions.len())];
-        if axes == Axes::Attention {
+        if axes == SiteShape::Attention {
             shares.push((axes.count() - 1, 0, part.last_axis.len()));
         }
         let mut value = self.0.shallow_clone();
         for (axis, start, len) in shares {
-            // Axes are counted from the last one: the tensor may lack the first ones.
+            // SiteShape are counted from the last one: the tensor may lack the first ones.
             let Some(own) = (value.dim() + axis).checked_sub(axes.count()) else { continue };
             if ![1, len as i64].contains(&value.size()[own]) {
                 value = value.f_narrow(own as i64, start as i64, len as i64)?;

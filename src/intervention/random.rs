@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::hook::Part;
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// Where one vector of a site stands: all that lies along the last axis there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) fn places(part: &Part<'_>) -> Vec<Place> {
     for &example in part.examples {
         let at = |&position| heads.iter().map(move |&head| Place { example, position, head });
         let mut of_example: Vec<Place> = part.positions.iter().flat_map(at).collect();
-        if part.site.axes() == Axes::Attention {
+        if part.site.shape() == SiteShape::Attention {
             of_example.sort_by_key(|place| place.head);
         }
         places.append(&mut of_example);

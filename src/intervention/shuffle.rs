@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::random::{self, Place};
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// Lets activations change places, so that each is still there and their order is lost.
 ///
@@ -56,7 +56,7 @@ impl Shuffle {
 
 impl Edit for Shuffle {
     fn check(&self, _selected: &TensorForm, part: &Part<'_>) -> Result<()> {
-        if part.site.axes() == Axes::Attention {
+        if part.site.shape() == SiteShape::Attention {
             return Err(
                 InterventionError::EditSite { allowed: "all but attn_scores and pattern" }.into()
             );

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use tch::Tensor;
 
+use super::rows::SegmentRows;
 use super::segment::{Extent, Segment, SegmentId};
-use super::segments::SegmentRows;
 use crate::error::Result;
 
 /// Segments of the same positions, stacked.
@@ -47,7 +47,7 @@ impl SegmentGroup {
     /// The rows of all positions up to the end of the group, for each of its segments in turn.
     pub fn key_rows(&self, rows: &SegmentRows) -> Vec<i64> {
         let segments = self.segments.iter();
-        segments.flat_map(|segment| rows.of(segment, 0..self.span.end)).collect()
+        segments.flat_map(|segment| rows.at(segment, 0..self.span.end)).collect()
     }
 
     /// One of the segments by itself, in the batch's sequence that it is of.

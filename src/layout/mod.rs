@@ -11,12 +11,14 @@
 
 mod forks;
 mod group;
+mod rows;
 mod segment;
 mod segments;
 mod stage;
 
 pub(crate) use forks::{Layouts, StagedSegment};
 pub(crate) use group::{SegmentGroup, flatten};
+pub(crate) use rows::SegmentRows;
 pub(crate) use segment::{Extent, Segment, SegmentId};
-pub(crate) use segments::{SegmentRows, Segments};
+pub(crate) use segments::Segments;
 pub(crate) use stage::Stage;

@@ -1,11 +1,11 @@
 //! How segments lie beside each other.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::Tensor;
 
 use super::group::SegmentGroup;
+use super::rows::SegmentRows;
 use super::segment::{Extent, Segment, SegmentId};
 use crate::batch::Batch;
 use crate::error::{BatchError, Error, Result};
@@ -105,10 +105,7 @@ impl Segments {
 
     /// Where each segment lies, by its number.
     pub fn segment_rows(&self) -> SegmentRows {
-        let first = self.by_row().map(|(segment, rows)| {
-            (segment.id, FirstRow { row: rows.start, position: segment.span.start })
-        });
-        SegmentRows(first.collect())
+        SegmentRows::of(self.by_row())
     }
 
     /// The rows of `earlier` that these segments go on from: their own, or those of their base where
@@ -116,7 +113,7 @@ impl Segments {
     pub fn rows_from(&self, earlier: &Segments) -> Vec<i64> {
         let rows = earlier.segment_rows();
         let by_row = self.by_row();
-        by_row.flat_map(|(segment, _)| rows.of(segment, segment.span.clone())).collect()
+        by_row.flat_map(|(segment, _)| rows.at(segment, segment.span.clone())).collect()
     }
 
     /// The flat state made of one `[pos, …]` tensor per sequence, in the order of the sequences.
@@ -126,28 +123,6 @@ impl Segments {
             of_sequences.get(given).ok_or(Error::Batch(BatchError::NoSuchSequence { given, len }))
         });
         Ok(Tensor::f_cat(&by_row.collect::<Result<Vec<_>>>()?, 0)?)
-    }
-}
-
-/// Where the segments of a layout lie, by their numbers.
-pub(crate) struct SegmentRows(HashMap<SegmentId, FirstRow>);
-
-/// The first row of a segment, and the position that it stands for.
-struct FirstRow {
-    row: usize,
-    position: usize,
-}
-
-impl SegmentRows {
-    /// The rows of some `positions` of a segment: its own, and those of its base for positions that it
-    /// does not carry here.
-    pub fn of(&self, segment: &Segment, positions: Range<usize>) -> impl Iterator<Item = i64> {
-        let own = self.0.get(&segment.id);
-        let base = segment.base.and_then(|base| self.0.get(&base));
-        positions.map(move |position| {
-            let first = own.filter(|own| own.position <= position).or(base);
-            first.map_or(0, |first| first.row + position - first.position) as i64
-        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Gpt2, Logits};
 use crate::batch::Batch;
 use crate::dispatch::{Activations, Dispatcher, Intent, Ledger, Registries, RunRange, Work};
 use crate::error::{Result, RunError};
-use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, TensorForm};
+use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, TensorForm, add_captures};
 use crate::layout::Segments;
 use crate::site::Site;
 
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
 
     /// Keeps these activations: bare [sites](Site), or [captures](crate::hook::Capture) that say more.
     pub fn capture(mut self, keys: impl IntoIterator<Item = impl CaptureKey>) -> Self {
-        CaptureSpec::add(&mut self.captures, keys);
+        add_captures(&mut self.captures, keys);
         self
     }
 

@@ -1,15 +1,15 @@
 //! Places in the model where a hook may stand: their names, the shapes of their tensors, their order, and
 //! what is computed from what.
 
-mod axes;
 mod name;
+mod shape;
 mod table;
 mod wiring;
 
 use std::cmp::Ordering;
 
-pub use axes::Axes;
 pub use name::UnknownSite;
+pub use shape::SiteShape;
 pub(crate) use table::site_table;
 
 /// A place in the model, under the name and with the tensor of TransformerLens.
@@ -57,12 +57,12 @@ impl Region {
 macro_rules! sites {
     (
         before { $($(#[doc = $before_doc:literal])*
-            $before:ident $before_point:ident $before_axes:ident $before_label:literal
+            $before:ident $before_point:ident $before_shape:ident $before_label:literal
             reads [$($before_read:ident),*])* }
         block { $($(#[doc = $doc:literal])*
-            $site:ident $point:ident $axes:ident $label:literal reads [$($read:ident),*])* }
+            $site:ident $point:ident $shape:ident $label:literal reads [$($read:ident),*])* }
         after { $($(#[doc = $after_doc:literal])*
-            $after:ident $after_point:ident $after_axes:ident $after_label:literal
+            $after:ident $after_point:ident $after_shape:ident $after_label:literal
             reads [$($after_read:ident),*])* }
     ) => {
         /// The places before the blocks, within a block, and after the blocks, in execution order.
@@ -74,11 +74,11 @@ macro_rules! sites {
             const IN_BLOCK: &[Self] = &[$(Self::$point),*];
             const AFTER: &[Self] = &[$(Self::$after_point),*];
 
-            fn axes(self) -> Axes {
+            fn shape(self) -> SiteShape {
                 match self {
-                    $(Self::$before_point => Axes::$before_axes,)*
-                    $(Self::$point => Axes::$axes,)*
-                    $(Self::$after_point => Axes::$after_axes,)*
+                    $(Self::$before_point => SiteShape::$before_shape,)*
+                    $(Self::$point => SiteShape::$shape,)*
+                    $(Self::$after_point => SiteShape::$after_shape,)*
                 }
             }
 
@@ -139,8 +139,8 @@ impl Site {
     }
 
     /// The axes of the site's tensor.
-    pub fn axes(self) -> Axes {
-        self.point.axes()
+    pub fn shape(self) -> SiteShape {
+        self.point.shape()
     }
 
     pub(crate) fn region(self) -> Region {

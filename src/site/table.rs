@@ -3,7 +3,7 @@
 /// Hands the table to the macro `$then`.
 ///
 /// A line is a site's documentation; its constructor; its variant of [`Point`](super::Point); its
-/// [`Axes`](super::Axes); its name in TransformerLens, within its block if it is in one; and after `reads`
+/// [`SiteShape`](super::SiteShape); its name in TransformerLens, within its block if it is in one; and after `reads`
 /// the sites of its block, or of those outside the blocks, that it is computed from. Lines stand in
 /// execution order.
 macro_rules! site_table {

@@ -8,7 +8,7 @@ use crate::dispatch::hooks_in;
 use crate::error::Result;
 use crate::hook::{CaptureSpec, HookRegistry};
 use crate::layout::{Layouts, Segments};
-use crate::site::{Axes, Region, Site};
+use crate::site::{Region, Site, SiteShape};
 
 /// Rows unembedded at a time, so that logits of all variants are never held at once.
 const ROWS_UNEMBEDDED_AT_ONCE: usize = 64;
@@ -40,8 +40,9 @@ impl Costs {
         let hooked = variants.iter().flat_map(|(_, own)| sites_of(own));
         let captured = sweep.captures.iter().map(CaptureSpec::site);
         let sites: Vec<Site> = hooked.chain(sites_of(sweep.base_hooks)).chain(captured).collect();
-        let has = |axes| sites.iter().any(|site| site.axes() == axes);
-        let (has_squares, has_head_residuals) = (has(Axes::Attention), has(Axes::HeadResidual));
+        let has = |axes| sites.iter().any(|site| site.shape() == axes);
+        let (has_squares, has_head_residuals) =
+            (has(SiteShape::Attention), has(SiteShape::HeadResidual));
         let longest = sweep.batch.sequences().iter().map(Vec::len).max().unwrap_or(0);
         let looks_behind = sites.iter().any(|&site| site >= Site::ln_final_scale());
         Self {

@@ -66,7 +66,7 @@ pub use crate::error::SweepError;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, NoHooks, Positions};
+use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, NoHooks, Positions, add_captures};
 use crate::model::Gpt2;
 
 /// A sweep to be: the bases, and where their logits are read.
@@ -104,7 +104,7 @@ impl<'a> Sweep<'a> {
     ///
     /// A variant carries all positions that are captured: captures at the last position cost least.
     pub fn capture(mut self, keys: impl IntoIterator<Item = impl CaptureKey>) -> Self {
-        CaptureSpec::add(&mut self.captures, keys);
+        add_captures(&mut self.captures, keys);
         self
     }
 

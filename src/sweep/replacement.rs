@@ -6,7 +6,7 @@ use crate::dispatch::Activations;
 use crate::error::Result;
 use crate::hook::{Hook, Selected};
 use crate::intervention::{Scale, Set};
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// What takes the place of an ablated activation.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ impl Replacement<'_> {
         Ok(match self {
             Replacement::Zero => Hook::from_parts(selected, Box::new(Scale::ZERO)),
             Replacement::Mean(mean) => {
-                let pos = i64::from(site.axes() == Axes::Attention);
+                let pos = i64::from(site.shape() == SiteShape::Attention);
                 let mean = mean(site)?.f_unsqueeze(pos)?;
                 let mut size = mean.size();
                 size[pos as usize] = len as i64;

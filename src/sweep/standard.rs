@@ -272,14 +272,14 @@ impl Variants {
 
 /// Which axis of one sequence's tensor counts positions, of attention those of the queries.
 fn position_axis(site: Site) -> i64 {
-    site.axes().positions() as i64 - 1
+    site.shape().positions() as i64 - 1
 }
 
 /// Which axis of one sequence's tensor counts heads.
 fn head_axis(site: Site) -> Result<i64> {
-    let axis = site.axes().heads().map(|axis| axis as i64 - 1);
+    let axis = site.shape().heads().map(|axis| axis as i64 - 1);
     axis.ok_or_else(|| {
-        let allowed = site.axes().selections().join(", ");
+        let allowed = site.shape().selections().join(", ");
         SelectionError::SelectionAtSite { given: "heads", site, allowed }.into()
     })
 }

@@ -1,7 +1,7 @@
 //! What is kept of a site: before or after edits, at positions, or reduced on the way.
 
 use hooked_gpt2::error::{AnalysisError, BatchError, CaptureError};
-use hooked_gpt2::hook::{At, Axes, Capture, Moments, Positions, Site};
+use hooked_gpt2::hook::{At, Capture, Moments, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::tch::{Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, RunOutput};
@@ -21,7 +21,7 @@ fn sites(model: &Gpt2) -> Vec<Site> {
 
 /// The axis that counts positions, without `batch`; of attention, that of the queries.
 fn pos(site: Site) -> i64 {
-    i64::from(site.axes() == Axes::Attention)
+    i64::from(site.shape() == SiteShape::Attention)
 }
 
 fn whole(output: &RunOutput, site: Site, sequence: usize) -> Tensor {
@@ -73,7 +73,7 @@ fn reductions_are_those_of_the_whole_tensor() {
     let clean = model.run(&batch).capture(sites(&model)).execute().unwrap();
     let finite = |site: &Site| !site.to_string().ends_with("attn_scores");
     for site in sites(&model).into_iter().filter(finite) {
-        let k = if site.axes() == Axes::PerPosition { 1 } else { 2 };
+        let k = if site.shape() == SiteShape::PerPosition { 1 } else { 2 };
         let (norm, moments) = (Capture::new(site).norm(), Capture::new(site).moments());
         let top = Capture::new(site).top_k(k);
         let run = model.run(&batch).capture([&norm]).capture([&moments]).capture([&top]);

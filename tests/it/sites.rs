@@ -1,7 +1,7 @@
 //! Every site against an independent implementation, and what may be selected there.
 
 use hooked_gpt2::hook::at::HeadVectors;
-use hooked_gpt2::hook::{At, Axes, Positions, Site};
+use hooked_gpt2::hook::{At, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::tch::{Kind, Tensor};
 use hooked_gpt2::{Batch, Gpt2, Precision};
@@ -250,7 +250,7 @@ fn the_table_in_the_docs_is_the_list_of_sites() {
             (cells.next().unwrap().replace("{l}", "0"), cells.nth(1).unwrap())
         })
         .collect();
-    let sites = Site::all(1).map(|site| (site.to_string(), site.axes().to_string()));
+    let sites = Site::all(1).map(|site| (site.to_string(), site.shape().to_string()));
     assert_eq!(rows, sites.collect::<Vec<_>>());
-    assert_eq!(Site::z(0).axes(), Axes::HeadVector);
+    assert_eq!(Site::z(0).shape(), SiteShape::HeadVector);
 }

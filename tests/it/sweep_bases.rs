@@ -1,6 +1,6 @@
 //! Sweeps whose bases are edited, in every way and everywhere, give what plain runs give.
 
-use hooked_gpt2::hook::{At, Axes, Hook, Positions, Site};
+use hooked_gpt2::hook::{At, Hook, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{
     Add, Function, Interpolate, Interventions, Noise, Scale, Set, Shuffle,
 };
@@ -21,13 +21,13 @@ fn batch() -> Batch {
 /// A tensor of its own numbers for every place of a site, over a sequence of `len` tokens.
 fn values(site: Site, len: i64) -> Tensor {
     let (n_heads, d_model, d_head, d_mlp) = (3, 24, 8, 96);
-    let size: Vec<i64> = match site.axes() {
-        Axes::Residual => vec![len, d_model],
-        Axes::HeadResidual => vec![len, n_heads, d_model],
-        Axes::HeadVector => vec![len, n_heads, d_head],
-        Axes::Attention => vec![n_heads, len, len],
-        Axes::Neurons => vec![len, d_mlp],
-        Axes::PerPosition => vec![len, 1],
+    let size: Vec<i64> = match site.shape() {
+        SiteShape::Residual => vec![len, d_model],
+        SiteShape::HeadResidual => vec![len, n_heads, d_model],
+        SiteShape::HeadVector => vec![len, n_heads, d_head],
+        SiteShape::Attention => vec![n_heads, len, len],
+        SiteShape::Neurons => vec![len, d_mlp],
+        SiteShape::PerPosition => vec![len, 1],
         _ => vec![len, D_VOCAB as i64],
     };
     let count: i64 = size.iter().product();
@@ -53,7 +53,7 @@ fn edits(site: Site, sequence: usize) -> Vec<(&'static str, Hook)> {
             Hook::new(
                 at(),
                 Function::new("mirror", move |x, _| {
-                    let axis = if site.axes() == Axes::Attention { 3 } else { 1 };
+                    let axis = if site.shape() == SiteShape::Attention { 3 } else { 1 };
                     let mirrored = x.f_flip([axis])?;
                     // Infinities of the mask must not meet.
                     Ok(if site.to_string().ends_with("scores") {
@@ -65,7 +65,7 @@ fn edits(site: Site, sequence: usize) -> Vec<(&'static str, Hook)> {
             ),
         ),
     ];
-    if site.axes() != Axes::Attention {
+    if site.shape() != SiteShape::Attention {
         edits.push(("shuffle", Hook::new(at(), Shuffle::positions(3))));
     }
     edits
@@ -176,7 +176,7 @@ fn a_base_patched_from_another_run_runs() {
         (sites[2], Positions::several([0, 2, 4])),
     ] {
         let whole = kept.get(site, 0).unwrap();
-        let axis = if site.axes() == Axes::Attention { 1 } else { 0 };
+        let axis = if site.shape() == SiteShape::Attention { 1 } else { 0 };
         let chosen: Vec<i64> =
             positions.indices(5, 0).unwrap().into_iter().map(|position| position as i64).collect();
         let value = whole.index_select(axis, &Tensor::from_slice(&chosen));

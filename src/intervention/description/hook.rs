@@ -8,7 +8,7 @@ use super::tensors::{StoredTensors, TensorsToStore};
 use crate::error::{InterventionError, Result, SelectionError};
 use crate::hook::at::sorted;
 use crate::hook::{Hook, Positions, Selected};
-use crate::site::{Axes, Site};
+use crate::site::{Site, SiteShape};
 
 /// What a site does not have is read, too, so that the error can name it and the site.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,13 +45,13 @@ impl HookDescription {
             hook.selected().clone();
         let narrowed =
             |positions: Positions| (!positions.is_all()).then_some(PositionsDescription(positions));
-        let (positions, queries) = match site.axes() {
-            Axes::Attention => (None, narrowed(positions)),
+        let (positions, queries) = match site.shape() {
+            SiteShape::Attention => (None, narrowed(positions)),
             _ => (narrowed(positions), None),
         };
-        let (channels, neurons, tokens) = match site.axes() {
-            Axes::Neurons => (None, last_axis, None),
-            Axes::Vocabulary => (None, None, last_axis),
+        let (channels, neurons, tokens) = match site.shape() {
+            SiteShape::Neurons => (None, last_axis, None),
+            SiteShape::Vocabulary => (None, None, last_axis),
             _ => (last_axis, None, None),
         };
         let (site, keys) = (site.to_string(), narrowed(keys));
@@ -90,7 +90,7 @@ impl HookDescription {
 
     /// Checks that the site has what is selected, which the types of `At` do elsewhere.
     fn check_selection(&self, site: Site) -> Result<()> {
-        let allowed = site.axes().selections();
+        let allowed = site.shape().selections();
         let given = [
             ("heads", self.heads.is_some()),
             ("positions", self.positions.is_some()),

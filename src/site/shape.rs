@@ -5,7 +5,7 @@ use std::fmt;
 /// The axes of a site's tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Axes {
+pub enum SiteShape {
     /// `[batch, pos, d_model]`
     Residual,
     /// `[batch, pos, head, d_model]`
@@ -22,19 +22,19 @@ pub enum Axes {
     Vocabulary,
 }
 
-impl Axes {
+impl SiteShape {
     /// Which axis counts heads, if one does; the axis `batch` is number 0.
     pub(crate) fn heads(self) -> Option<usize> {
         match self {
-            Axes::Attention => Some(1),
-            Axes::HeadResidual | Axes::HeadVector => Some(2),
+            SiteShape::Attention => Some(1),
+            SiteShape::HeadResidual | SiteShape::HeadVector => Some(2),
             _ => None,
         }
     }
 
     /// Which axis counts positions; of attention, those of the queries.
     pub(crate) fn positions(self) -> usize {
-        if self == Axes::Attention { 2 } else { 1 }
+        if self == SiteShape::Attention { 2 } else { 1 }
     }
 
     /// The number of axes.
@@ -45,9 +45,9 @@ impl Axes {
     /// What the last axis counts; none of its indices can be selected where it counts keys or nothing.
     pub(crate) fn last(self) -> &'static str {
         match self {
-            Axes::Neurons => "neuron",
-            Axes::Vocabulary => "token",
-            Axes::Attention => "key",
+            SiteShape::Neurons => "neuron",
+            SiteShape::Vocabulary => "token",
+            SiteShape::Attention => "key",
             _ => "channel",
         }
     }
@@ -55,28 +55,28 @@ impl Axes {
     /// What can be selected of such a tensor, by the names that `At` and files of interventions have for it.
     pub(crate) fn selections(self) -> &'static [&'static str] {
         match self {
-            Axes::Residual => &["sequences", "positions", "channels"],
-            Axes::HeadResidual | Axes::HeadVector => {
+            SiteShape::Residual => &["sequences", "positions", "channels"],
+            SiteShape::HeadResidual | SiteShape::HeadVector => {
                 &["sequences", "heads", "positions", "channels"]
             }
-            Axes::Attention => &["sequences", "heads", "queries", "keys"],
-            Axes::Neurons => &["sequences", "positions", "neurons"],
-            Axes::PerPosition => &["sequences", "positions"],
-            Axes::Vocabulary => &["sequences", "positions", "tokens"],
+            SiteShape::Attention => &["sequences", "heads", "queries", "keys"],
+            SiteShape::Neurons => &["sequences", "positions", "neurons"],
+            SiteShape::PerPosition => &["sequences", "positions"],
+            SiteShape::Vocabulary => &["sequences", "positions", "tokens"],
         }
     }
 }
 
-impl fmt::Display for Axes {
+impl fmt::Display for SiteShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Axes::Residual => "[batch, pos, d_model]",
-            Axes::HeadResidual => "[batch, pos, head, d_model]",
-            Axes::HeadVector => "[batch, pos, head, d_head]",
-            Axes::Attention => "[batch, head, query_pos, key_pos]",
-            Axes::Neurons => "[batch, pos, d_mlp]",
-            Axes::PerPosition => "[batch, pos, 1]",
-            Axes::Vocabulary => "[batch, pos, d_vocab]",
+            SiteShape::Residual => "[batch, pos, d_model]",
+            SiteShape::HeadResidual => "[batch, pos, head, d_model]",
+            SiteShape::HeadVector => "[batch, pos, head, d_head]",
+            SiteShape::Attention => "[batch, head, query_pos, key_pos]",
+            SiteShape::Neurons => "[batch, pos, d_mlp]",
+            SiteShape::PerPosition => "[batch, pos, 1]",
+            SiteShape::Vocabulary => "[batch, pos, d_vocab]",
         })
     }
 }
