@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, ArrayView1};
 
+use super::rank::by_value;
 use super::{check_count, check_pair};
 use crate::error::{Error, Result};
 
@@ -93,10 +94,10 @@ fn unit_deviations(
 
 fn mean_ranks(values: ArrayView1<'_, f64>) -> Array1<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    order.sort_by(|&a, &b| by_value(values[a], values[b]));
     let mut ranks = Array1::zeros(values.len());
     let mut start = 0;
-    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
+    for tied in order.chunk_by(|&a, &b| by_value(values[a], values[b]).is_eq()) {
         let mean_rank = start as f64 + (tied.len() - 1) as f64 / 2.0;
         for &index in tied {
             ranks[index] = mean_rank;

@@ -118,6 +118,21 @@ fn losses_entropies_and_ranks_equal_scipy() {
 }
 
 #[test]
+fn zeros_of_both_signs_are_a_tie() {
+    let logits = array![0.0, -0.0, 1.0, -0.0, 0.0];
+    let ranks: Vec<_> = (0..5).map(|token| rank_of(logits.view(), token).unwrap()).collect();
+    assert_eq!(ranks, [1, 2, 0, 3, 4]);
+    let top: Vec<_> = top_k(logits.view(), 5).unwrap().iter().map(|top| top.token).collect();
+    assert_eq!(top, [2, 0, 1, 3, 4]);
+    let unsigned = logits.mapv(f64::abs);
+    let other = array![3.0, 1.0, 4.0, 1.0, 5.0];
+    assert_eq!(
+        spearman(logits.view(), other.view()).unwrap(),
+        spearman(unsigned.view(), other.view()).unwrap()
+    );
+}
+
+#[test]
 fn ties_rank_in_the_order_of_token_ids() {
     let logits = array![1.0, 2.0, 2.0, 0.0, 2.0];
     let ranks: Vec<_> = (0..5).map(|token| rank_of(logits.view(), token).unwrap()).collect();
