@@ -80,8 +80,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::NotFound`] for a missing directory or file, [`Error::Config`] for another
-    /// architecture, [`Error::Safetensors`] for damaged weights, [`Error::TokenizerFile`],
-    /// [`Error::TokenizerTooLarge`].
+    /// architecture, [`Error::Safetensors`] for damaged weights, [`Error::WeightTwice`],
+    /// [`Error::Adapter`], [`Error::TokenizerFile`], [`Error::TokenizerTooLarge`].
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let files = directory::Files::find(path)?;

@@ -1,6 +1,7 @@
 //! The weights of a checkpoint, spread over one file or several.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
@@ -27,10 +28,23 @@ impl Weights {
     }
 
     fn new(files: Vec<SafetensorsFile>) -> Result<Self> {
-        let mut index = BTreeMap::new();
+        let mut index = BTreeMap::<_, (usize, String)>::new();
         for (number, file) in files.iter().enumerate() {
             for stored in file.names() {
-                index.insert(names::canonical(&stored).to_owned(), (number, stored));
+                match index.entry(names::canonical(&stored).to_owned()) {
+                    Entry::Vacant(entry) => {
+                        entry.insert((number, stored));
+                    }
+                    Entry::Occupied(first) => {
+                        let (first, other) = first.get();
+                        return Err(Error::WeightTwice {
+                            path: file.path().to_owned(),
+                            tensor: stored,
+                            other_path: files[*first].path().to_owned(),
+                            other: other.clone(),
+                        });
+                    }
+                }
             }
         }
         Ok(Self { files, index })

@@ -1,5 +1,6 @@
 //! Loading: what is read, what is refused, and what the report says.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hooked_gpt2::checkpoint::{Download, Source};
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 use safetensors::tensor::Dtype;
 
 use crate::support::{
-    assert_identical, copy_of, fixtures, load, single, stored_tensors, write_stored,
+    Stored, assert_identical, copy_of, fixtures, load, single, stored_tensors, write_stored,
 };
 
 const PROMPT: [u32; 4] = [3, 14, 15, 92];
@@ -31,6 +32,16 @@ fn with_config(
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     change(config.as_object_mut().unwrap());
     std::fs::write(&path, config.to_string()).unwrap();
+    copy
+}
+
+/// The tiny checkpoint with its tensors changed.
+fn tiny_storing(change: impl Fn(&mut HashMap<String, Stored>)) -> tempfile::TempDir {
+    let copy = copy_of(&fixtures().join("tiny"));
+    let path = copy.path().join("model.safetensors");
+    let mut tensors = stored_tensors(&path);
+    change(&mut tensors);
+    write_stored(&path, &tensors);
     copy
 }
 
@@ -56,14 +67,46 @@ fn masks_of_old_checkpoints_are_unused_and_known() {
 
 #[test]
 fn a_tensor_that_gpt2_does_not_have_is_reported_as_unknown() {
-    let copy = copy_of(&fixtures().join("tiny"));
-    let path = copy.path().join("model.safetensors");
-    let mut tensors = stored_tensors(&path);
-    let weight = tensors["transformer.ln_f.bias"].clone();
-    tensors.insert("transformer.adapter.bias".to_owned(), weight);
-    write_stored(&path, &tensors);
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.ln_f.bias"].clone();
+        tensors.insert("transformer.adapter.bias".to_owned(), weight);
+    });
     let report = Checkpoint::directory(copy.path()).unwrap().report();
     assert_eq!(report.unknown().collect::<Vec<_>>(), ["adapter.bias"]);
+}
+
+#[test]
+fn a_weight_that_is_there_twice_is_refused_with_both_names() {
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.ln_f.bias"].clone();
+        tensors.insert("ln_f.bias".to_owned(), weight);
+    });
+    let error = load_error(copy.path());
+    let Error::WeightTwice { tensor, other, .. } = &error else { panic!("{error}") };
+    let mut names = [tensor, other];
+    names.sort();
+    assert_eq!(names, ["ln_f.bias", "transformer.ln_f.bias"]);
+
+    let copy = copy_of(&fixtures().join("tiny"));
+    let shards = ["a.safetensors", "b.safetensors"].map(|shard| copy.path().join(shard));
+    std::fs::rename(copy.path().join("model.safetensors"), &shards[0]).unwrap();
+    std::fs::copy(&shards[0], &shards[1]).unwrap();
+    let index = serde_json::json!({
+        "weight_map": { "wte.weight": "a.safetensors", "wpe.weight": "b.safetensors" }
+    });
+    std::fs::write(copy.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    let error = load_error(copy.path());
+    let Error::WeightTwice { path, tensor, other_path, other } = &error else { panic!("{error}") };
+    assert_eq!((path, other_path), (&shards[1], &shards[0]));
+    assert_eq!(tensor, other);
+}
+
+#[test]
+fn an_adapter_beside_the_weights_is_refused() {
+    let copy = copy_of(&fixtures().join("tiny"));
+    std::fs::write(copy.path().join("adapter_config.json"), "{}").unwrap();
+    let error = load_error(copy.path());
+    assert!(error.to_string().contains("adapter_config.json: an adapter"), "{error}");
 }
 
 #[test]
