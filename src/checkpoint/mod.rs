@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
+pub(crate) use names::UNEMBEDDING;
 pub use report::{LoadReport, Mismatch};
 pub(crate) use safetensors_file::SafetensorsFile;
 pub use source::{Download, DownloadProgress, Source};
@@ -110,9 +111,12 @@ impl Checkpoint {
     fn new(
         name: String,
         config: Config,
-        weights: Weights,
+        mut weights: Weights,
         tokenizer: Option<Tokenizer>,
     ) -> Result<Self> {
+        if config.tie_word_embeddings {
+            weights.tie();
+        }
         let (ids, d_vocab) = (tokenizer.as_ref().map_or(0, Tokenizer::id_count), config.d_vocab);
         if ids > d_vocab {
             return Err(Error::TokenizerTooLarge { tokenizer: ids, d_vocab });
@@ -140,7 +144,7 @@ impl Checkpoint {
     }
 
     /// What loading will find: names and shapes are compared with the configuration, no weight is
-    /// read.
+    /// read. Only loading tells [`LoadReport::untied`].
     pub fn report(&self) -> LoadReport {
         LoadReport::new(&self.config, &self.weights)
     }

@@ -2,6 +2,9 @@
 
 use crate::config::Config;
 
+pub(crate) const TOKEN_EMBEDDING: &str = "wte.weight";
+pub(crate) const UNEMBEDDING: &str = "lm_head.weight";
+
 /// The name that the loader uses: without the prefix that some files carry.
 pub(crate) fn canonical(stored: &str) -> &str {
     stored.strip_prefix("transformer.").unwrap_or(stored)
@@ -22,7 +25,7 @@ pub(crate) fn is_buffer(name: &str) -> bool {
 pub(crate) fn expected(config: &Config) -> Vec<(String, Vec<usize>)> {
     let &Config { d_model, d_mlp, d_vocab, n_ctx, .. } = config;
     let mut weights = vec![
-        ("wte.weight".to_owned(), vec![d_vocab, d_model]),
+        (TOKEN_EMBEDDING.to_owned(), vec![d_vocab, d_model]),
         ("wpe.weight".to_owned(), vec![n_ctx, d_model]),
     ];
     for layer in 0..config.n_layers {
@@ -47,7 +50,7 @@ pub(crate) fn expected(config: &Config) -> Vec<(String, Vec<usize>)> {
     weights.push(("ln_f.weight".to_owned(), vec![d_model]));
     weights.push(("ln_f.bias".to_owned(), vec![d_model]));
     if !config.tie_word_embeddings {
-        weights.push(("lm_head.weight".to_owned(), vec![d_vocab, d_model]));
+        weights.push((UNEMBEDDING.to_owned(), vec![d_vocab, d_model]));
     }
     weights
 }

@@ -1,6 +1,7 @@
 //! What a checkpoint has, against what its configuration asks for.
 
-use super::{Weights, names};
+use super::Weights;
+use super::names::{self, UNEMBEDDING};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -19,6 +20,10 @@ pub struct LoadReport {
     pub unused: Vec<String>,
     /// Weights of another shape than needed. Loading fails unless this is empty.
     pub mismatched: Vec<Mismatch>,
+    /// Whether the unembedding is the checkpoint's own `lm_head.weight` although the configuration ties it to
+    /// the token embedding, because the two differ: as in `transformers`, the weights win. The model's
+    /// [`Config`] then says that they are not tied.
+    pub untied: bool,
 }
 
 /// A weight of another shape than the configuration asks for.
@@ -41,22 +46,38 @@ impl LoadReport {
             match weights.shape(name) {
                 None => report.missing.push(name.clone()),
                 Some(found) if found == expected => report.loaded.push(name.clone()),
-                Some(found) => report.mismatched.push(Mismatch {
-                    name: name.clone(),
-                    expected: expected.clone(),
-                    found: found.to_vec(),
-                }),
+                Some(found) => report.mismatch(name, expected, found),
             }
         }
-        let unused =
-            weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored));
-        report.unused = unused.map(str::to_owned).collect();
+        for name in weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored))
+        {
+            let shape = [config.d_vocab, config.d_model];
+            match weights.shape(name) {
+                // Of no use if it is the token embedding again, but then it has its shape.
+                Some(found) if name == UNEMBEDDING && found != shape => {
+                    report.mismatch(name, &shape, found);
+                }
+                _ => report.unused.push(name.to_owned()),
+            }
+        }
         report
+    }
+
+    fn mismatch(&mut self, name: &str, expected: &[usize], found: &[usize]) {
+        let (name, expected, found) = (name.to_owned(), expected.to_vec(), found.to_vec());
+        self.mismatched.push(Mismatch { name, expected, found });
+    }
+
+    /// Takes down that the unembedding, though tied, is the checkpoint's own.
+    pub(crate) fn untie(&mut self) {
+        self.unused.retain(|name| name != UNEMBEDDING);
+        self.loaded.push(UNEMBEDDING.to_owned());
+        self.untied = true;
     }
 
     /// The tensors of [`unused`](Self::unused) that are no known leftovers.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
-        let known = |name: &&str| !names::is_buffer(name) && *name != "lm_head.weight";
+        let known = |name: &&str| !names::is_buffer(name) && *name != UNEMBEDDING;
         self.unused.iter().map(String::as_str).filter(known)
     }
 

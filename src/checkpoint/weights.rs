@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
-use super::names;
+use super::names::{self, TOKEN_EMBEDDING, UNEMBEDDING};
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{Error, Result};
 
@@ -48,6 +48,16 @@ impl Weights {
             }
         }
         Ok(Self { files, index })
+    }
+
+    /// Takes the unembedding for the token embedding where that one is missing: of two tied weights, a file may
+    /// hold either.
+    pub fn tie(&mut self) {
+        if !self.index.contains_key(TOKEN_EMBEDDING)
+            && let Some(stored) = self.index.remove(UNEMBEDDING)
+        {
+            self.index.insert(TOKEN_EMBEDDING.to_owned(), stored);
+        }
     }
 
     /// Canonical names, sorted.

@@ -6,6 +6,7 @@ use super::Loader;
 use super::embed::Embed;
 use super::layer_norm::{LayerNorm, LayerNormSites};
 use super::pass::Pass;
+use crate::checkpoint::UNEMBEDDING;
 use crate::config::Config;
 use crate::error::Result;
 use crate::hook::{Dispatcher, Halt, Site};
@@ -23,7 +24,7 @@ impl Unembed {
         let weight = if config.tie_word_embeddings {
             embed.tokens().shallow_clone()
         } else {
-            loader.read("lm_head.weight")?
+            loader.read(UNEMBEDDING)?
         };
         Ok(Self { ln_final: LayerNorm::load(loader, config, "ln_f")?, weight })
     }
