@@ -1,18 +1,23 @@
 //! The shape of a GPT-2, as its `config.json` states it.
 
+mod hugging_face;
+
 use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::error::{CheckpointError, Error, FileError, Result, SelectionError};
+use hugging_face::Fields;
+
+use crate::error::{Result, SelectionError};
 use crate::site::{Site, SiteShape};
 
 /// The activation function of the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// `x Φ(x)`, with the error function (`gelu`).
+    /// `x Φ(x)`, with the error function (`gelu`, `gelu_python`).
     Gelu,
-    /// The tanh form of GELU, which GPT-2 was trained with (`gelu_new`, `gelu_pytorch_tanh`, `gelu_fast`).
+    /// The tanh form of GELU, which GPT-2 was trained with (`gelu_new`, `gelu_pytorch_tanh`, `gelu_python_tanh`,
+    /// `gelu_accurate`, `gelu_fast`).
     GeluTanh,
     /// `x σ(1.702 x)` (`quick_gelu`).
     QuickGelu,
@@ -27,8 +32,11 @@ pub enum Activation {
 const ACTIVATIONS: &[(&str, Activation)] = &[
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_python_tanh", Activation::GeluTanh),
+    ("gelu_accurate", Activation::GeluTanh),
     ("gelu_fast", Activation::GeluTanh),
     ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
     ("quick_gelu", Activation::QuickGelu),
     ("relu", Activation::Relu),
     ("silu", Activation::Silu),
@@ -66,51 +74,9 @@ pub struct Config {
     pub tie_word_embeddings: bool,
 }
 
-/// `config.json` as Hugging Face writes it; what a file leaves out has their default.
-#[derive(Deserialize)]
-#[serde(default)]
-struct HuggingFaceConfig {
-    model_type: Option<String>,
-    vocab_size: usize,
-    n_positions: usize,
-    n_embd: usize,
-    n_layer: usize,
-    n_head: usize,
-    n_inner: Option<usize>,
-    activation_function: String,
-    layer_norm_epsilon: f64,
-    scale_attn_weights: bool,
-    scale_attn_by_inverse_layer_idx: bool,
-    tie_word_embeddings: bool,
-    add_cross_attention: bool,
-    pruned_heads: serde_json::Map<String, serde_json::Value>,
-    quantization_config: Option<serde_json::Value>,
-}
-
-impl Default for HuggingFaceConfig {
-    fn default() -> Self {
-        Self {
-            model_type: None,
-            vocab_size: 50257,
-            n_positions: 1024,
-            n_embd: 768,
-            n_layer: 12,
-            n_head: 12,
-            n_inner: None,
-            activation_function: "gelu_new".to_owned(),
-            layer_norm_epsilon: 1e-5,
-            scale_attn_weights: true,
-            scale_attn_by_inverse_layer_idx: false,
-            tie_word_embeddings: true,
-            add_cross_attention: false,
-            pruned_heads: serde_json::Map::new(),
-            quantization_config: None,
-        }
-    }
-}
-
 impl Config {
-    /// Reads the text of a Hugging Face `config.json`; `path` is only named in errors.
+    /// Reads the text of a Hugging Face `config.json`; `path` is only named in errors. What a file leaves out has
+    /// the default of `transformers`.
     ///
     /// `reorder_and_upcast_attn` changes the order of roundings in half precision and nothing in
     /// the formula, so it is accepted; dropout rates do not matter outside training.
@@ -119,68 +85,39 @@ impl Config {
     /// [`FileError::Json`] for malformed text, [`CheckpointError::Config`] for another architecture or for any
     /// field whose value would change the mathematics in a way that is not computed here.
     pub fn from_json(text: &[u8], path: &Path) -> Result<Self> {
-        let raw: HuggingFaceConfig = serde_json::from_slice(text)
-            .map_err(|source| Error::File(FileError::Json { path: path.to_owned(), source }))?;
-        let refuse = |field, given: String, allowed: String| {
-            Err(CheckpointError::Config { path: path.to_owned(), field, given, allowed }.into())
+        let fields = Fields::parse(text, path)?;
+        let (n_heads, d_model) = (fields.count("n_head", 12)?, fields.count("n_embd", 768)?);
+        if !d_model.is_multiple_of(n_heads) {
+            return Err(fields.refused("n_head", &format!("a divisor of {d_model}")));
+        }
+        let d_mlp = match fields.is_null("n_inner") {
+            true => 4 * d_model,
+            false => fields.count("n_inner", 4 * d_model)?,
         };
-
-        match raw.model_type.as_deref() {
-            Some("gpt2") => {}
-            other => {
-                let given = other.unwrap_or("missing").to_owned();
-                return refuse("model_type", given, "gpt2".to_owned());
-            }
-        }
-        for (field, given) in [
-            ("vocab_size", raw.vocab_size),
-            ("n_positions", raw.n_positions),
-            ("n_embd", raw.n_embd),
-            ("n_layer", raw.n_layer),
-            ("n_head", raw.n_head),
-            ("n_inner", raw.n_inner.unwrap_or(1)),
-        ] {
-            if given == 0 {
-                return refuse(field, given.to_string(), "1 or more".to_owned());
-            }
-        }
-        if !raw.n_embd.is_multiple_of(raw.n_head) {
-            let allowed = format!("a divisor of n_embd = {}", raw.n_embd);
-            return refuse("n_head", raw.n_head.to_string(), allowed);
-        }
-        if !(raw.layer_norm_epsilon.is_finite() && raw.layer_norm_epsilon >= 0.0) {
-            let given = raw.layer_norm_epsilon.to_string();
-            return refuse("layer_norm_epsilon", given, "0 or more".to_owned());
-        }
-        if raw.add_cross_attention {
-            return refuse("add_cross_attention", "true".to_owned(), "false".to_owned());
-        }
-        if !raw.pruned_heads.is_empty() {
-            let given = serde_json::Value::Object(raw.pruned_heads).to_string();
-            return refuse("pruned_heads", given, "{}".to_owned());
-        }
-        if let Some(given) = raw.quantization_config {
-            return refuse("quantization_config", given.to_string(), "null".to_owned());
-        }
-        let name = raw.activation_function.as_str();
-        let Some(&(_, activation)) = ACTIVATIONS.iter().find(|(known, _)| *known == name) else {
-            let allowed: Vec<_> = ACTIVATIONS.iter().map(|(known, _)| *known).collect();
-            return refuse("activation_function", name.to_owned(), allowed.join(", "));
+        let epsilon = |value: &Value| value.as_f64().filter(|&epsilon| epsilon >= 0.0);
+        let names: Vec<_> = ACTIVATIONS.iter().map(|&(name, _)| name).collect();
+        let activation = |value: &Value| {
+            ACTIVATIONS.iter().find(|&&(name, _)| value == name).map(|&(_, activation)| activation)
         };
-
         Ok(Self {
-            n_layers: raw.n_layer,
-            n_heads: raw.n_head,
-            n_ctx: raw.n_positions,
-            d_model: raw.n_embd,
-            d_head: raw.n_embd / raw.n_head,
-            d_mlp: raw.n_inner.unwrap_or(4 * raw.n_embd),
-            d_vocab: raw.vocab_size,
-            activation,
-            layer_norm_epsilon: raw.layer_norm_epsilon,
-            scale_attn_weights: raw.scale_attn_weights,
-            scale_attn_by_inverse_layer_idx: raw.scale_attn_by_inverse_layer_idx,
-            tie_word_embeddings: raw.tie_word_embeddings,
+            n_layers: fields.count("n_layer", 12)?,
+            n_heads,
+            n_ctx: fields.count("n_positions", 1024)?,
+            d_model,
+            d_head: d_model / n_heads,
+            d_mlp,
+            d_vocab: fields.count("vocab_size", 50257)?,
+            activation: fields.read(
+                "activation_function",
+                &names.join(", "),
+                Activation::GeluTanh,
+                activation,
+            )?,
+            layer_norm_epsilon: fields.read("layer_norm_epsilon", "0 or more", 1e-5, epsilon)?,
+            scale_attn_weights: fields.flag("scale_attn_weights", true)?,
+            scale_attn_by_inverse_layer_idx: fields
+                .flag("scale_attn_by_inverse_layer_idx", false)?,
+            tie_word_embeddings: fields.flag("tie_word_embeddings", true)?,
         })
     }
 

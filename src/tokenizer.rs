@@ -15,12 +15,16 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads the content of a `tokenizer.json`; `path` is only named in errors.
+    /// Reads the content of a `tokenizer.json`, but for the truncation and padding that it may be saved with;
+    /// `path` is only named in errors.
     ///
     /// # Errors
     /// [`TokenizerError::File`].
     pub fn from_json(content: &[u8], path: &Path) -> Result<Self> {
-        let inner = Inner::from_bytes(content).map_err(|reason| unusable(path, &*reason))?;
+        let mut inner = Inner::from_bytes(content).map_err(|reason| unusable(path, &*reason))?;
+        // Left over from training, they would cut prompts, or lengthen them.
+        inner.with_truncation(None).map_err(|reason| unusable(path, &*reason))?;
+        inner.with_padding(None);
         Ok(Self { inner })
     }
 

@@ -52,6 +52,11 @@ fn sweep(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     for name in loaded.unknown() {
         eprintln!("note: `{name}` in the checkpoint is not a weight of GPT-2 and was not used");
     }
+    if loaded.untied {
+        eprintln!(
+            "note: the checkpoint has an unembedding of its own, which was used, though its config ties it"
+        );
+    }
 
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left")?);

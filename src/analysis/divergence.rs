@@ -1,9 +1,10 @@
 //! How far two distributions are apart, in nats.
 
-use ndarray::{ArrayView1, Zip};
+use ndarray::ArrayView1;
 
 use super::check_pair;
-use super::loss::log_softmax;
+use super::deviations::sum;
+use super::loss::scaled_log_softmax;
 use crate::error::Result;
 
 /// The Kullback–Leibler divergence of the distribution that `logits` give from that of `base`, in nats
@@ -13,8 +14,9 @@ use crate::error::Result;
 /// KL(p ‖ q) = Σ_i p_i (ln p_i - ln q_i),   p = softmax(base), q = softmax(logits)
 /// ```
 ///
-/// 0 for equal distributions, never below but for roundings. A probability `p_i` too small for an f64 adds
-/// nothing.
+/// 0 for equal distributions, never below. A probability `p_i` too small for an f64 adds nothing; a small
+/// `q_i` counts in full, since its logarithm is never taken of it. Infinite only if it is too large for an
+/// f64, above 1.8e308.
 ///
 /// # Shapes
 /// - base, logits: `[d_vocab]`
@@ -34,6 +36,10 @@ use crate::error::Result;
 /// ```
 pub fn kl_divergence(base: ArrayView1<'_, f64>, logits: ArrayView1<'_, f64>) -> Result<f64> {
     check_pair("kl_divergence", base, logits)?;
-    let (p, q) = (log_softmax(base)?, log_softmax(logits)?);
-    Ok(Zip::from(&p).and(&q).fold(0.0, |sum, &ln_p, &ln_q| sum + ln_p.exp() * (ln_p - ln_q)))
+    // Logarithms of either sign, up to twice the largest f64: a quarter of them can be subtracted.
+    const SCALE: f64 = 0.25;
+    let (p, q) = (scaled_log_softmax(base, SCALE), scaled_log_softmax(logits, SCALE));
+    let terms = p.iter().zip(&q).map(|(ln_p, ln_q)| (ln_p / SCALE).exp() * (ln_p - ln_q));
+    // Roundings may take it below 0.
+    Ok((sum(terms) / SCALE).max(0.0))
 }

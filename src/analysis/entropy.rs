@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView1;
 
+use super::deviations::sum;
 use super::loss::log_softmax;
 use crate::error::Result;
 
@@ -11,8 +12,8 @@ use crate::error::Result;
 /// H = -Σ_i p_i ln p_i,   p = softmax(logits)
 /// ```
 ///
-/// 0 for a certain token, `ln d_vocab` for a uniform distribution. A probability too small for an
-/// f64 adds nothing, as the limit of `p ln p` demands.
+/// 0 for a certain token, `ln d_vocab` for a uniform distribution; finite for all finite logits. A
+/// probability too small for an f64 adds nothing, as the limit of `p ln p` demands.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`
@@ -27,6 +28,7 @@ use crate::error::Result;
 /// # Ok::<(), hooked_gpt2::Error>(())
 /// ```
 pub fn entropy(logits: ArrayView1<'_, f64>) -> Result<f64> {
-    let log_probs = log_softmax(logits)?;
-    Ok(log_probs.fold(0.0, |sum, &log_prob| sum - log_prob.exp() * log_prob))
+    // Infinite ones belong to a probability of 0, by which they cannot be multiplied.
+    let log_probs = log_softmax(logits)?.into_iter().filter(|log_prob| log_prob.is_finite());
+    Ok(sum(log_probs.map(|log_prob| -log_prob * log_prob.exp())))
 }

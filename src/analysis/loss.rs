@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, ArrayView1};
 
+use super::deviations::sum;
 use super::{check_token, check_values};
 use crate::error::Result;
 
@@ -11,7 +12,9 @@ use crate::error::Result;
 /// log_softmax(x)_i = x_i - m - ln Σ_j exp(x_j - m),   m = max x
 /// ```
 ///
-/// Subtracting the maximum keeps every exponential at most 1, so any finite logits are safe.
+/// Subtracting the maximum keeps every exponential at most 1, so any finite logits are safe. A
+/// log-probability that is too small for an f64, below -1.8e308, is -∞; one of an almost certain token
+/// keeps its digits, however near 0.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`
@@ -29,14 +32,27 @@ use crate::error::Result;
 /// ```
 pub fn log_softmax(logits: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
     check_values("log_softmax", logits, f64::is_finite)?;
-    let max = logits.fold(f64::NEG_INFINITY, |max, &logit| max.max(logit));
-    let log_sum = logits.fold(0.0, |sum, &logit| sum + (logit - max).exp()).ln();
-    Ok(logits.mapv(|logit| (logit - max) - log_sum))
+    Ok(scaled_log_softmax(logits, 1.0))
+}
+
+/// The log-probabilities times `scale`, a power of two: a quarter of them is finite whatever the
+/// finite logits.
+pub(super) fn scaled_log_softmax(logits: ArrayView1<'_, f64>, scale: f64) -> Array1<f64> {
+    let (mut top, mut max) = (0, f64::NEG_INFINITY);
+    for (token, &logit) in logits.indexed_iter() {
+        if logit > max {
+            (top, max) = (token, logit);
+        }
+    }
+    // Beside the 1 of the most likely token, small exponentials of others would be lost.
+    let others = logits.indexed_iter().filter(|&(token, _)| token != top);
+    let log_sum = sum(others.map(|(_, logit)| (logit - max).exp())).ln_1p();
+    logits.mapv(|logit| (logit * scale - max * scale) - log_sum * scale)
 }
 
 /// The negative log-likelihood of token `target`, in nats: `-log_softmax(logits)[target]`.
 ///
-/// The same as `torch.nn.functional.cross_entropy` for one position.
+/// The same as `torch.nn.functional.cross_entropy` for one position; ∞ where that is -∞.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`

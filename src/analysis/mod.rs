@@ -4,6 +4,7 @@
 //! which its value would have no meaning.
 
 pub mod correlation;
+mod deviations;
 pub mod divergence;
 pub mod entropy;
 pub mod loss;
@@ -51,6 +52,11 @@ fn check_pair(
     }
     check_values(statistic, first, f64::is_finite)?;
     check_values(statistic, second, f64::is_finite)
+}
+
+/// Whether the values have no spread. They are compared, not subtracted from their mean, which rounds.
+fn all_equal(values: ArrayView1<'_, f64>) -> bool {
+    values.iter().all(|&value| value == values[0])
 }
 
 fn check_token(token: usize, d_vocab: usize) -> Result<()> {

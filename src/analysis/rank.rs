@@ -10,7 +10,8 @@ use crate::error::{AnalysisError, Result};
 
 /// The 0-based rank of `token`: 0 for the most likely one.
 ///
-/// Tokens with equal logits rank in the order of their ids, as in [`top_k`].
+/// Tokens with equal logits rank in the order of their ids, as in [`top_k`]; -0.0 equals 0.0. Unlike
+/// there, logits may be infinite.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`
@@ -28,10 +29,7 @@ pub fn rank_of(logits: ArrayView1<'_, f64>, token: u32) -> Result<usize> {
     check_values("rank_of", logits, |logit| !logit.is_nan())?;
     let token = token as usize;
     check_token(token, logits.len())?;
-    let before = |&(id, &logit): &(usize, &f64)| {
-        logit > logits[token] || (logit == logits[token] && id < token)
-    };
-    Ok(logits.iter().enumerate().filter(before).count())
+    Ok((0..logits.len()).filter(|&id| likelier(logits, id, token).is_lt()).count())
 }
 
 /// One of the most likely tokens.
@@ -45,7 +43,8 @@ pub struct RankedToken {
     pub log_prob: f64,
 }
 
-/// The `k` most likely tokens, the most likely first; equal logits in the order of their ids.
+/// The `k` most likely tokens, the most likely first; equal logits in the order of their ids, where
+/// -0.0 equals 0.0.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`
@@ -65,14 +64,12 @@ pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> 
         return Err(AnalysisError::TopKOutOfRange { given: k, allowed: logits.len() }.into());
     }
     let log_probs = log_softmax(logits)?;
-    let likelier = |a: &u32, b: &u32| -> Ordering {
-        logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b))
-    };
+    let order = |a: &u32, b: &u32| likelier(logits, *a as usize, *b as usize);
     let mut ids: Vec<u32> = (0..logits.len() as u32).collect();
     // Selecting before sorting keeps a top 10 linear in the vocabulary.
-    ids.select_nth_unstable_by(k - 1, likelier);
+    ids.select_nth_unstable_by(k - 1, order);
     ids.truncate(k);
-    ids.sort_unstable_by(likelier);
+    ids.sort_unstable_by(order);
     Ok(ids
         .into_iter()
         .map(|token| RankedToken {
@@ -81,4 +78,15 @@ pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> 
             log_prob: log_probs[token as usize],
         })
         .collect())
+}
+
+/// `Less` if token `a` ranks before token `b`.
+fn likelier(logits: ArrayView1<'_, f64>, a: usize, b: usize) -> Ordering {
+    by_value(logits[b], logits[a]).then(a.cmp(&b))
+}
+
+/// The order of two numbers, neither of which is NaN.
+pub(super) fn by_value(a: f64, b: f64) -> Ordering {
+    // Without the zeros, -0.0 would come before 0.0, to which it is equal.
+    (a + 0.0).total_cmp(&(b + 0.0))
 }

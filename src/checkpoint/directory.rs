@@ -12,6 +12,7 @@ use crate::tokenizer::Tokenizer;
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
+const ADAPTER: &str = "adapter_config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
@@ -33,6 +34,10 @@ impl Files {
     pub fn find(directory: &Path) -> Result<Self> {
         existing(directory.to_owned())?;
         let config = existing(directory.join(CONFIG))?;
+        let adapter = directory.join(ADAPTER);
+        if adapter.exists() {
+            return Err(CheckpointError::Adapter { path: adapter }.into());
+        }
         let index = directory.join(WEIGHTS_INDEX);
         let weights = if !directory.join(WEIGHTS).exists() && index.exists() {
             let shards = shards(&read(&index)?, &index)?;

@@ -80,9 +80,9 @@ impl Checkpoint {
     /// f64 load in either [`Precision`](crate::Precision).
     ///
     /// # Errors
-    /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`] for another
-    /// architecture, [`CheckpointError::Safetensors`] for damaged weights, [`File`](crate::error::TokenizerError::File),
-    /// [`CheckpointError::TokenizerTooLarge`].
+    /// [`FileError::NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`](crate::error::CheckpointError::Config) for another
+    /// architecture, [`CheckpointError::Safetensors`](crate::error::CheckpointError::Safetensors) for damaged weights, [`CheckpointError::WeightTwice`](crate::error::CheckpointError::WeightTwice),
+    /// [`CheckpointError::Adapter`](crate::error::CheckpointError::Adapter), [`TokenizerError::File`](crate::error::TokenizerError::File), [`CheckpointError::TokenizerTooLarge`](crate::error::CheckpointError::TokenizerTooLarge).
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let files = directory::Files::find(path)?;
@@ -111,9 +111,12 @@ impl Checkpoint {
     fn new(
         name: String,
         config: Config,
-        weights: Weights,
+        mut weights: Weights,
         tokenizer: Option<Tokenizer>,
     ) -> Result<Self> {
+        if config.tie_word_embeddings {
+            weights.tie();
+        }
         let (ids, d_vocab) = (tokenizer.as_ref().map_or(0, Tokenizer::id_count), config.d_vocab);
         if ids > d_vocab {
             return Err(CheckpointError::TokenizerTooLarge { tokenizer: ids, d_vocab }.into());
@@ -142,7 +145,7 @@ impl Checkpoint {
     }
 
     /// What loading will find: names and shapes are compared with the configuration, no weight is
-    /// read.
+    /// read. Only loading tells [`LoadReport::untied`].
     pub fn report(&self) -> LoadReport {
         LoadReport::new(&self.config, &self.weights)
     }

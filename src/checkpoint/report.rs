@@ -20,6 +20,10 @@ pub struct LoadReport {
     pub unused: Vec<String>,
     /// Weights of another shape than needed. Loading fails unless this is empty.
     pub mismatched: Vec<Mismatch>,
+    /// Whether the unembedding is the checkpoint's own `lm_head.weight` although the configuration ties it to
+    /// the token embedding, because the two differ: as in `transformers`, the weights win. The model's
+    /// [`Config`] then says that they are not tied.
+    pub untied: bool,
 }
 
 /// A weight of another shape than the configuration asks for.
@@ -42,17 +46,35 @@ impl LoadReport {
             match weights.shape(name) {
                 None => report.missing.push(name.clone()),
                 Some(found) if found == expected => report.loaded.push(name.clone()),
-                Some(found) => report.mismatched.push(Mismatch {
-                    name: name.clone(),
-                    expected: expected.clone(),
-                    found: found.to_vec(),
-                }),
+                Some(found) => report.mismatch(name, expected, found),
             }
         }
-        let unused =
-            weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored));
-        report.unused = unused.map(str::to_owned).collect();
+        let unembedding = Module::LmHead.weight();
+        for name in weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored))
+        {
+            let shape = [config.d_vocab, config.d_model];
+            match weights.shape(name) {
+                // Of no use if it is the token embedding again, but then it has its shape.
+                Some(found) if name == unembedding && found != shape => {
+                    report.mismatch(name, &shape, found);
+                }
+                _ => report.unused.push(name.to_owned()),
+            }
+        }
         report
+    }
+
+    fn mismatch(&mut self, name: &str, expected: &[usize], found: &[usize]) {
+        let (name, expected, found) = (name.to_owned(), expected.to_vec(), found.to_vec());
+        self.mismatched.push(Mismatch { name, expected, found });
+    }
+
+    /// Takes down that the unembedding, though tied, is the checkpoint's own.
+    pub(crate) fn untie(&mut self) {
+        let unembedding = Module::LmHead.weight();
+        self.unused.retain(|name| *name != unembedding);
+        self.loaded.push(unembedding);
+        self.untied = true;
     }
 
     /// The tensors of [`unused`](Self::unused) that are no known leftovers.

@@ -69,6 +69,10 @@ impl SafetensorsFile {
         Ok(Self { path: path.to_owned(), metadata, data_start, content })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Names as stored.
     pub fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()

@@ -1,11 +1,12 @@
 //! The weights of a checkpoint, spread over one file or several.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
-use super::names;
+use super::names::{self, Module};
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{CheckpointError, Error, Result};
 
@@ -27,13 +28,38 @@ impl Weights {
     }
 
     fn new(files: Vec<SafetensorsFile>) -> Result<Self> {
-        let mut index = BTreeMap::new();
+        let mut index = BTreeMap::<_, (usize, String)>::new();
         for (number, file) in files.iter().enumerate() {
             for stored in file.names() {
-                index.insert(names::canonical(&stored).to_owned(), (number, stored));
+                match index.entry(names::canonical(&stored).to_owned()) {
+                    Entry::Vacant(entry) => {
+                        entry.insert((number, stored));
+                    }
+                    Entry::Occupied(first) => {
+                        let (first, other) = first.get();
+                        return Err(CheckpointError::WeightTwice {
+                            path: file.path().to_owned(),
+                            tensor: stored,
+                            other_path: files[*first].path().to_owned(),
+                            other: other.clone(),
+                        }
+                        .into());
+                    }
+                }
             }
         }
         Ok(Self { files, index })
+    }
+
+    /// Takes the unembedding for the token embedding where that one is missing: of two tied weights, a file may
+    /// hold either.
+    pub fn tie(&mut self) {
+        let embedding = Module::Wte.weight();
+        if !self.index.contains_key(&embedding)
+            && let Some(stored) = self.index.remove(&Module::LmHead.weight())
+        {
+            self.index.insert(embedding, stored);
+        }
     }
 
     /// Canonical names, sorted.

@@ -64,6 +64,25 @@ pub enum CheckpointError {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// Two tensors of a checkpoint are one weight: by names with the prefix `transformer.` and without it, or
+    /// in two shards.
+    #[error("{path}: `{tensor}` is `{other}` of {other_path} again, only one of them is allowed", path = path.display(), other_path = other_path.display())]
+    WeightTwice {
+        /// The file of the second one.
+        path: PathBuf,
+        /// Its name there.
+        tensor: String,
+        /// The file of the first one.
+        other_path: PathBuf,
+        /// Its name there.
+        other: String,
+    },
+    /// An adapter lies beside the weights, which it changes.
+    #[error("{path}: an adapter cannot be applied, allowed: weights that it is merged into", path = path.display())]
+    Adapter {
+        /// The adapter's configuration.
+        path: PathBuf,
+    },
     /// The hub could not deliver a file.
     #[error("cannot get `{file}` of `{model}` from the hub: {reason}")]
     Hub {

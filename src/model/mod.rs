@@ -74,11 +74,15 @@ impl Gpt2 {
         device: Device,
     ) -> Result<(Self, LoadReport)> {
         device::check(device)?;
-        let report = checkpoint.report();
+        let mut report = checkpoint.report();
         report.check(checkpoint.name())?;
-        let config = checkpoint.config().clone();
+        let mut config = checkpoint.config().clone();
         let loader = Loader { weights: checkpoint.weights(), precision, device };
         let embed = Embed::load(&loader)?;
+        if config.tie_word_embeddings && loader.unembeds_otherwise(&embed)? {
+            config.tie_word_embeddings = false;
+            report.untie();
+        }
         let blocks = (0..config.n_layers)
             .map(|layer| Block::load(&loader, &config, layer))
             .collect::<Result<_>>()?;
@@ -86,7 +90,7 @@ impl Gpt2 {
         Ok((Self { config, precision, device, embed, blocks, unembed }, report))
     }
 
-    /// The model's shape.
+    /// The model's shape. That of the checkpoint, but for weights that are [untied](LoadReport::untied).
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -156,5 +160,13 @@ impl Loader<'_> {
 
     fn read(&self, name: &str) -> Result<Tensor> {
         self.weights.read(name, self.precision.kind(), self.device)
+    }
+
+    /// Whether there is an unembedding that is not the token embedding.
+    fn unembeds_otherwise(&self, embed: &Embed) -> Result<bool> {
+        match self.weights.shape(&Module::LmHead.weight()) {
+            None => Ok(false),
+            Some(_) => Ok(!self.weight(Module::LmHead)?.f_equal(&embed.tokens)?),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Loading: what is read, what is refused, and what the report says.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hooked_gpt2::checkpoint::{Download, Source};
@@ -10,7 +11,8 @@ use proptest::prelude::*;
 use safetensors::tensor::Dtype;
 
 use crate::support::{
-    assert_identical, copy_of, fixtures, load, single, stored_tensors, write_stored,
+    Stored, assert_identical, copy_of, fixtures, load, single, stored_tensors, with_config,
+    write_stored,
 };
 
 const PROMPT: [u32; 4] = [3, 14, 15, 92];
@@ -23,15 +25,19 @@ fn load_error(path: &Path) -> Error {
 }
 
 /// The tiny checkpoint with its configuration changed.
-fn with_config(
+fn tiny_with(
     change: impl Fn(&mut serde_json::Map<String, serde_json::Value>),
 ) -> tempfile::TempDir {
+    with_config(&fixtures().join("tiny"), change)
+}
+
+/// The tiny checkpoint with its tensors changed.
+fn tiny_storing(change: impl Fn(&mut HashMap<String, Stored>)) -> tempfile::TempDir {
     let copy = copy_of(&fixtures().join("tiny"));
-    let path = copy.path().join("config.json");
-    let mut config: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    change(config.as_object_mut().unwrap());
-    std::fs::write(&path, config.to_string()).unwrap();
+    let path = copy.path().join("model.safetensors");
+    let mut tensors = stored_tensors(&path);
+    change(&mut tensors);
+    write_stored(&path, &tensors);
     copy
 }
 
@@ -57,14 +63,106 @@ fn masks_of_old_checkpoints_are_unused_and_known() {
 
 #[test]
 fn a_tensor_that_gpt2_does_not_have_is_reported_as_unknown() {
-    let copy = copy_of(&fixtures().join("tiny"));
-    let path = copy.path().join("model.safetensors");
-    let mut tensors = stored_tensors(&path);
-    let weight = tensors["transformer.ln_f.bias"].clone();
-    tensors.insert("transformer.adapter.bias".to_owned(), weight);
-    write_stored(&path, &tensors);
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.ln_f.bias"].clone();
+        tensors.insert("transformer.adapter.bias".to_owned(), weight);
+    });
     let report = Checkpoint::directory(copy.path()).unwrap().report();
     assert_eq!(report.unknown().collect::<Vec<_>>(), ["adapter.bias"]);
+}
+
+#[test]
+fn a_copy_of_a_tied_unembedding_is_unused_and_known() {
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.wte.weight"].clone();
+        tensors.insert("lm_head.weight".to_owned(), weight);
+    });
+    let checkpoint = Checkpoint::directory(copy.path()).unwrap();
+    let (model, report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu).unwrap();
+    assert_eq!(report, checkpoint.report());
+    assert_eq!(report.unused, ["lm_head.weight"]);
+    assert_eq!(report.unknown().count(), 0);
+    assert!(model.config().tie_word_embeddings && !report.untied);
+}
+
+#[test]
+fn an_unembedding_of_its_own_wins_over_a_configuration_that_ties_it() {
+    let path = fixtures().join("variants/untied_by_weights");
+    let checkpoint = Checkpoint::directory(path).unwrap();
+    assert!(checkpoint.config().tie_word_embeddings);
+    let (model, report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu).unwrap();
+    assert!(report.untied && !model.config().tie_word_embeddings);
+    assert_eq!(report.loaded.last().unwrap(), "lm_head.weight");
+    assert!(report.unused.is_empty());
+}
+
+#[test]
+fn a_tied_unembedding_of_another_shape_is_refused() {
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.wpe.weight"].clone();
+        tensors.insert("lm_head.weight".to_owned(), weight);
+    });
+    let error = load_error(copy.path());
+    let expected = "`lm_head.weight` has shape [32, 24], config.json asks for [101, 24]";
+    assert!(error.to_string().ends_with(expected), "{error}");
+}
+
+#[test]
+fn of_two_tied_weights_either_is_enough() {
+    let path = fixtures().join("variants/tied_to_unembedding");
+    let checkpoint = Checkpoint::directory(&path).unwrap();
+    let (_, report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu).unwrap();
+    assert_eq!(report.loaded[0], "wte.weight");
+    assert!(report.unused.is_empty() && !report.untied);
+    let untied = with_config(&path, |config| {
+        config.insert("tie_word_embeddings".to_owned(), false.into());
+    });
+    let Error::Checkpoint(CheckpointError::MissingWeights { names, .. }) =
+        load_error(untied.path())
+    else {
+        panic!()
+    };
+    assert_eq!(names, ["wte.weight"]);
+}
+
+#[test]
+fn a_weight_that_is_there_twice_is_refused_with_both_names() {
+    let copy = tiny_storing(|tensors| {
+        let weight = tensors["transformer.ln_f.bias"].clone();
+        tensors.insert("ln_f.bias".to_owned(), weight);
+    });
+    let error = load_error(copy.path());
+    let Error::Checkpoint(CheckpointError::WeightTwice { tensor, other, .. }) = &error else {
+        panic!("{error}")
+    };
+    let mut names = [tensor, other];
+    names.sort();
+    assert_eq!(names, ["ln_f.bias", "transformer.ln_f.bias"]);
+
+    let copy = copy_of(&fixtures().join("tiny"));
+    let shards = ["a.safetensors", "b.safetensors"].map(|shard| copy.path().join(shard));
+    std::fs::rename(copy.path().join("model.safetensors"), &shards[0]).unwrap();
+    std::fs::copy(&shards[0], &shards[1]).unwrap();
+    let index = serde_json::json!({
+        "weight_map": { "wte.weight": "a.safetensors", "wpe.weight": "b.safetensors" }
+    });
+    std::fs::write(copy.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    let error = load_error(copy.path());
+    let Error::Checkpoint(CheckpointError::WeightTwice { path, tensor, other_path, other }) =
+        &error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!((path, other_path), (&shards[1], &shards[0]));
+    assert_eq!(tensor, other);
+}
+
+#[test]
+fn an_adapter_beside_the_weights_is_refused() {
+    let copy = copy_of(&fixtures().join("tiny"));
+    std::fs::write(copy.path().join("adapter_config.json"), "{}").unwrap();
+    let error = load_error(copy.path());
+    assert!(error.to_string().contains("adapter_config.json: an adapter"), "{error}");
 }
 
 #[test]
@@ -138,18 +236,47 @@ fn a_model_without_a_tokenizer_loads_and_says_so_when_asked() {
 fn configurations_that_change_the_mathematics_are_refused_by_name() {
     use serde_json::json;
     for (field, value) in [
+        ("architectures", json!(["GPT2ForSequenceClassification"])),
+        ("architectures", json!(["GPT2LMHeadCustomModel"])),
+        ("architectures", json!("GPT2LMHeadModel")),
+        ("attention_chunk_size", json!(3)),
+        ("attn_implementation", json!("somebody/kernel")),
+        ("_attn_implementation", json!("somebody/kernel")),
+        ("attribute_map", json!({"n_head": "n_layer"})),
+        ("auto_map", json!({"AutoModelForCausalLM": "modeling.Model"})),
+        ("configuration_files", json!(["config.5.0.0.json"])),
+        ("is_causal", json!(false)),
+        ("is_causal", json!(null)),
+        ("layer_types", json!(["sliding_attention", "full_attention", "full_attention"])),
+        ("per_layer_config", json!({"0": {"n_head": 1}})),
+        ("sliding_window", json!(3)),
+        ("transformers_weights", json!("other.safetensors")),
         ("model_type", json!("llama")),
         ("model_type", json!(null)),
         ("activation_function", json!("swiglu")),
         ("add_cross_attention", json!(true)),
         ("pruned_heads", json!({"0": [1]})),
         ("quantization_config", json!({"bits": 4})),
+        ("activation_function", json!("gelu_10")),
         ("n_head", json!(5)),
         ("n_head", json!(0)),
+        ("n_head", json!(3.0)),
+        ("n_head", json!("3")),
+        ("n_head", json!(true)),
+        ("num_attention_heads", json!(5)),
         ("n_layer", json!(0)),
+        ("n_layer", json!(null)),
+        ("num_hidden_layers", json!(null)),
+        ("n_inner", json!(0)),
+        ("n_inner", json!(96.0)),
         ("layer_norm_epsilon", json!(-1.0)),
+        ("layer_norm_epsilon", json!("1e-5")),
+        ("layer_norm_epsilon", json!({"__float__": "Infinity"})),
+        ("scale_attn_weights", json!(null)),
+        ("scale_attn_weights", json!(0)),
+        ("tie_word_embeddings", json!("false")),
     ] {
-        let copy = with_config(|config| {
+        let copy = tiny_with(|config| {
             config.insert(field.to_owned(), value.clone());
         });
         let error = load_error(copy.path());
@@ -158,15 +285,28 @@ fn configurations_that_change_the_mathematics_are_refused_by_name() {
             "{field} = {value}: {error}"
         );
     }
-    let copy = with_config(|config| {
-        config.insert("n_embd".to_owned(), json!("wide"));
+    let copy = tiny_with(|config| {
+        config.remove("model_type");
     });
-    assert!(matches!(load_error(copy.path()), Error::File(FileError::Json { .. })));
+    let error = load_error(copy.path());
+    assert!(error.to_string().ends_with("`model_type` is missing, allowed: gpt2"), "{error}");
+}
+
+#[test]
+fn a_configuration_that_is_no_json_object_is_refused() {
+    for content in ["", "[]", "{", r#"{"model_type": "gpt2", "layer_norm_epsilon": NaN}"#] {
+        let copy = copy_of(&fixtures().join("tiny"));
+        std::fs::write(copy.path().join("config.json"), content).unwrap();
+        assert!(
+            matches!(load_error(copy.path()), Error::File(FileError::Json { .. })),
+            "{content}"
+        );
+    }
 }
 
 #[test]
 fn a_weight_of_another_shape_is_named_with_both_shapes() {
-    let copy = with_config(|config| {
+    let copy = tiny_with(|config| {
         config.insert("n_inner".to_owned(), 100.into());
     });
     let error = load_error(copy.path());
@@ -182,7 +322,7 @@ fn a_weight_of_another_shape_is_named_with_both_shapes() {
 
 #[test]
 fn missing_weights_are_counted_and_named() {
-    let copy = with_config(|config| {
+    let copy = tiny_with(|config| {
         config.insert("n_layer".to_owned(), 4.into());
     });
     let error = load_error(copy.path());
@@ -190,7 +330,7 @@ fn missing_weights_are_counted_and_named() {
         error.to_string().ends_with("12 weights are missing, the first is `h.3.ln_1.weight`"),
         "{error}"
     );
-    let copy = with_config(|config| {
+    let copy = tiny_with(|config| {
         config.insert("tie_word_embeddings".to_owned(), false.into());
     });
     let Error::Checkpoint(CheckpointError::MissingWeights { names, .. }) = load_error(copy.path())

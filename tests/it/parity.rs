@@ -7,6 +7,7 @@ use hooked_gpt2::{Gpt2, Precision};
 
 use crate::support::{
     Reference, fixtures, largest, largest_difference, load, residual_sites, single, tiny,
+    with_config,
 };
 use crate::tolerance;
 
@@ -108,5 +109,26 @@ fn every_configuration_and_storage_format_equals_hugging_face() {
         }
         variants += 1;
     }
-    assert_eq!(variants, 16);
+    assert_eq!(variants, 20);
+}
+
+#[test]
+fn activation_functions_of_several_names_are_one_function() {
+    for (variant, names) in [
+        ("gelu", &["gelu_python"][..]),
+        ("gelu_pytorch_tanh", &["gelu_new", "gelu_python_tanh", "gelu_accurate"]),
+        ("silu", &["swish"]),
+    ] {
+        let variant = fixtures().join("variants").join(variant);
+        let reference = Reference::of(&variant);
+        let batch = single(&reference.tokens("prompt"));
+        for name in names {
+            let renamed = with_config(&variant, |config| {
+                config.insert("activation_function".to_owned(), (*name).into());
+            });
+            let output = load(renamed.path(), Precision::F64).run(&batch).execute().unwrap();
+            let expected = reference.tensor("f64.logits");
+            assert_logits(Precision::F64, output.logits.tensor(0).unwrap(), expected, name);
+        }
+    }
 }

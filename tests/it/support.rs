@@ -111,6 +111,20 @@ pub fn copy_of(checkpoint: &Path) -> tempfile::TempDir {
     copy
 }
 
+/// A checkpoint with its configuration changed.
+pub fn with_config(
+    checkpoint: &Path,
+    change: impl Fn(&mut serde_json::Map<String, serde_json::Value>),
+) -> tempfile::TempDir {
+    let copy = copy_of(checkpoint);
+    let path = copy.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(config.as_object_mut().unwrap());
+    std::fs::write(&path, config.to_string()).unwrap();
+    copy
+}
+
 /// A tensor as a safetensors file holds it.
 #[derive(Clone)]
 pub struct Stored {

@@ -1,6 +1,7 @@
 //! Text to tokens, with the bundled vocabulary and with GPT-2's own.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use hooked_gpt2::error::TokenizerError;
 use hooked_gpt2::{Checkpoint, Error, Tokenizer};
@@ -84,6 +85,26 @@ fn any_text_survives_encoding_and_decoding() {
         let bundled = bundled.tokenizer().unwrap();
         assert_eq!(bundled.decode(&bundled.encode(text).unwrap()).unwrap(), text);
     }
+}
+
+#[test]
+fn truncation_and_padding_that_a_tokenizer_was_saved_with_leave_prompts_alone() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model/tokenizer.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    json["truncation"] = serde_json::json!({
+        "direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0
+    });
+    json["padding"] = serde_json::json!({
+        "strategy": { "Fixed": 20 }, "direction": "Right", "pad_to_multiple_of": null,
+        "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>"
+    });
+    let saved = Tokenizer::from_json(json.to_string().as_bytes(), &path).unwrap();
+    let bundled = Checkpoint::bundled().unwrap();
+    let prompt = "I have no special talents.";
+    let expected = bundled.tokenizer().unwrap().encode(prompt).unwrap();
+    assert_eq!(expected.len(), 8);
+    assert_eq!(saved.encode(prompt).unwrap(), expected);
 }
 
 #[test]

@@ -13,8 +13,12 @@ pub const F64: f64 = 1e-9;
 /// stream are in the thousands, and one rounding there is worth 1e-4.
 pub const F32_OF_LARGEST: f64 = 1e-6;
 
-/// Statistics against SciPy, as a share of the value: both sum in f64, in another order.
-pub const STATISTIC: f64 = 1e-11;
+/// Correlation coefficients against exact arithmetic: the promise of their docs, some roundings.
+pub const CORRELATION: f64 = 1e-15;
+
+/// Statistics against exact arithmetic, as a share of the value: a few roundings, and up to a hundred
+/// where the exponential of a number of some hundreds rounds as that number does.
+pub const STATISTIC: f64 = 1e-13;
 
 /// Losses, ranks' neighbours and correlations of whole runs in f32: what [`F32`] does to them.
 pub const READING_F32: f64 = 1e-4;
