@@ -60,9 +60,6 @@ pub fn std_ratio(clean: ArrayView1<'_, f64>, scaled: ArrayView1<'_, f64>) -> Res
     if all_equal(clean) {
         return Err(AnalysisError::ZeroVariance { statistic: "std_ratio", which: "first" }.into());
     }
-    if all_equal(scaled) {
-        return Ok(0.0);
-    }
     let (clean, scaled) = (Deviations::of(clean), Deviations::of(scaled));
     let in_units = (scaled.dot(&scaled) / clean.dot(&clean)).sqrt();
     // One root at a time, because the ratio of the units may leave the range that the result is in.
