@@ -68,6 +68,7 @@ pub mod device;
 mod dispatch;
 pub mod error;
 pub mod experiment;
+mod grad_mode;
 #[cfg(doc)]
 pub mod guide;
 pub mod hook;

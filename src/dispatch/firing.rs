@@ -16,11 +16,15 @@ pub(super) fn fire(
 ) -> Result<Tensor> {
     let name = || format!("{:?}", hook.edit());
     let site = hook.site();
+    let version = selected.f_internal_version()?;
     let edited = hook.edit().apply(selected, part).map_err(|source| HookError::EditFailed {
         hook: name(),
         site,
         source: Box::new(source),
     })?;
+    if selected.f_internal_version()? != version {
+        return Err(HookError::WroteInPlace { hook: name(), site }.into());
+    }
     let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
     if given != returned {
         let (given, returned) = (given.to_string(), returned.to_string());

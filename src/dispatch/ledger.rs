@@ -56,12 +56,7 @@ impl Ledger {
 
     /// The L2 norm of all that the hooks of one segment's own registry changed.
     pub(crate) fn change_of(&self, owner: SegmentId) -> f64 {
-        let accounts = |number: usize| self.first.get(number).and_then(|regions| regions.first());
-        let number = number(Some(owner));
-        let start = accounts(number).copied().unwrap_or(self.entries.len());
-        let end = accounts(number + 1).copied().unwrap_or(self.entries.len());
-        let own = self.entries[start..end].iter();
-        own.fold(0.0, |change: f64, entry| change.hypot(entry.change_l2))
+        self.own(owner).iter().fold(0.0, |change: f64, entry| change.hypot(entry.change_l2))
     }
 
     /// Opens accounts for the hooks that a registry answers for `region`. Registries come one after the
@@ -120,18 +115,37 @@ impl Ledger {
 
     /// Fails if a hook never fired.
     pub(super) fn check(&self) -> Result<()> {
-        match self.entries.iter().find(|entry| entry.fired == 0) {
-            None => Ok(()),
-            Some(entry) => Err(HookError::NeverFired {
-                hook: entry.hook.clone(),
-                site: entry.site,
-                registered: match entry.region {
-                    Region::Block(layer) => format!("for layer {layer}"),
-                    Region::OutsideBlocks => "outside the blocks".to_owned(),
-                },
-            }
-            .into()),
+        all_fired(&self.entries)
+    }
+
+    /// Fails if a hook of one segment's own registry never fired.
+    pub(crate) fn check_own(&self, owner: SegmentId) -> Result<()> {
+        all_fired(self.own(owner))
+    }
+
+    /// The accounts of one segment's own registry.
+    fn own(&self, owner: SegmentId) -> &[LedgerEntry] {
+        let start = |registry: usize| self.first.get(registry).and_then(|regions| regions.first());
+        let registry = number(Some(owner));
+        let [start, end] = [registry, registry + 1]
+            .map(|registry| start(registry).copied().unwrap_or(self.entries.len()));
+        &self.entries[start..end]
+    }
+}
+
+/// Fails if a hook never fired.
+fn all_fired(entries: &[LedgerEntry]) -> Result<()> {
+    match entries.iter().find(|entry| entry.fired == 0) {
+        None => Ok(()),
+        Some(entry) => Err(HookError::NeverFired {
+            hook: entry.hook.clone(),
+            site: entry.site,
+            registered: match entry.region {
+                Region::Block(layer) => format!("for layer {layer}"),
+                Region::OutsideBlocks => "outside the blocks".to_owned(),
+            },
         }
+        .into()),
     }
 }
 

@@ -99,6 +99,14 @@ pub enum HookError {
         /// The first such query of it.
         query: usize,
     },
+    /// An edit wrote into the tensor that it was given, which others read.
+    #[error("hook `{hook}` at {site} wrote into what it was given, allowed: a tensor of its own")]
+    WroteInPlace {
+        /// The hook's name.
+        hook: String,
+        /// Where it is.
+        site: Site,
+    },
     /// An edit let queries see later keys where positions are computed one after the other: what it does
     /// would depend on how far the text has come.
     #[error(

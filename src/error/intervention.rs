@@ -17,6 +17,16 @@ pub enum InterventionError {
         /// The number.
         given: f64,
     },
+    /// A number that is not finite in the number format of the run.
+    #[error("{what} is {given:e}, allowed in this number format: up to {largest:e}")]
+    OutOfRange {
+        /// What the number is for.
+        what: &'static str,
+        /// The number.
+        given: f64,
+        /// The largest magnitude allowed.
+        largest: f64,
+    },
     /// An amount of noise below zero.
     #[error("{what} is {given}, allowed: 0 or more")]
     NegativeAmount {

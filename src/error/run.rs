@@ -84,6 +84,11 @@ pub enum RunError {
         /// Its shape.
         given: Vec<i64>,
     },
+    /// A number was to be differentiated that does not depend on the logits as they were given.
+    #[error(
+        "the number to differentiate was not computed from the logits, or was detached on the way"
+    )]
+    Detached,
     /// No token was to be generated.
     #[error("no token is to be generated, at least one is needed")]
     NoNewTokens,

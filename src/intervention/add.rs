@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::number::{check_range, number};
 use super::overlay::Overlay;
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
@@ -34,6 +35,7 @@ impl Add {
 
 impl Edit for Add {
     fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        check_range("the coefficient", self.coefficient, selected.kind)?;
         self.vector.check(selected)
     }
 
@@ -43,6 +45,7 @@ impl Edit for Add {
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_add(&self.vector.over(selected, part)?.f_mul_scalar(self.coefficient)?)?)
+        let coefficient = number(self.coefficient, selected)?;
+        Ok(selected.f_add(&self.vector.over(selected, part)?.f_mul(&coefficient)?)?)
     }
 }

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::number::{check_range, number};
 use super::overlay::Overlay;
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
@@ -31,6 +32,7 @@ impl Interpolate {
 
 impl Edit for Interpolate {
     fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        check_range("the weight", self.weight, selected.kind)?;
         self.target.check(selected)
     }
 
@@ -44,6 +46,7 @@ impl Edit for Interpolate {
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_lerp(&self.target.over(selected, part)?, self.weight)?)
+        let weight = number(self.weight, selected)?;
+        Ok(selected.f_lerp_tensor(&self.target.over(selected, part)?, &weight)?)
     }
 }

@@ -8,6 +8,7 @@ mod interventions;
 mod knock_out;
 mod layer_scaling;
 mod noise;
+mod number;
 mod overlay;
 mod random;
 mod scale;

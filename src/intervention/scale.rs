@@ -2,8 +2,9 @@
 
 use tch::Tensor;
 
+use super::number::{check_range, number};
 use crate::error::{InterventionError, Result};
-use crate::hook::{Edit, Mixing, Part};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
 
 /// Multiplies the selected activations by a factor. The factor 0 is zero ablation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +35,10 @@ impl Scale {
 }
 
 impl Edit for Scale {
+    fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        check_range("the scaling factor", self.factor, selected.kind)
+    }
+
     fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
         // What is zero stays zero: no factor shows a later key.
         Ok(Mixing::Never)
@@ -44,6 +49,6 @@ impl Edit for Scale {
     }
 
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_mul_scalar(self.factor)?)
+        Ok(selected.f_mul(&number(self.factor, selected)?)?)
     }
 }

@@ -8,6 +8,7 @@ use super::scored::Scored;
 use crate::batch::Batch;
 use crate::dispatch::{Dispatcher, Intent, Ledger, Registries, Work};
 use crate::error::{Result, RunError};
+use crate::grad_mode::without_gradients;
 use crate::hook::{HookRegistry, Positions};
 use crate::layout::{Segment, SegmentId, Segments};
 
@@ -93,7 +94,7 @@ impl<'a> Generation<'a> {
         let intent = Intent { in_steps: true, ..Intent::of(self.registries) };
         let form = (self.model.precision.kind(), self.model.device);
         let mut dispatcher = Dispatcher::new(config, &layouts, intent, form)?;
-        let tokens = tch::no_grad(|| self.steps(&layouts, &mut dispatcher))?;
+        let tokens = without_gradients(|| self.steps(&layouts, &mut dispatcher))?;
         let (ledger, _, work) = dispatcher.finish()?;
         Ok(Generated { tokens, ledger, work })
     }

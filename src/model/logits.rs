@@ -86,7 +86,11 @@ impl Logits {
             }
             let difference = ours.logits.f_sub(&theirs.logits)?.f_abs()?.f_max()?;
             let difference = difference.f_double_value(&[])?;
-            largest = Some(largest.map_or(difference, |largest| largest.max(difference)));
+            // Of two infinities the difference is NaN, which `f64::max` would lose.
+            let larger = |largest: f64| {
+                if difference > largest || difference.is_nan() { difference } else { largest }
+            };
+            largest = Some(largest.map_or(difference, larger));
         }
         Ok(largest)
     }

@@ -8,6 +8,7 @@ use super::{Gpt2, Logits};
 use crate::batch::Batch;
 use crate::dispatch::{Activations, Dispatcher, Intent, Ledger, Registries, RunRange, Work};
 use crate::error::{Result, RunError};
+use crate::grad_mode::{with_gradients, without_gradients};
 use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, TensorForm, add_captures};
 use crate::layout::Segments;
 use crate::site::Site;
@@ -173,7 +174,7 @@ impl<'a> Run<'a> {
     /// [`NeverFired`](crate::error::HookError::NeverFired).
     pub fn execute(self) -> Result<RunOutput> {
         let (segments, scored, mut dispatcher) = self.prepare()?;
-        let logits = tch::no_grad(|| self.forward(&segments, &scored, &mut dispatcher))?;
+        let logits = without_gradients(|| self.forward(&segments, &scored, &mut dispatcher))?;
         let closed = if self.is_lenient { dispatcher.close() } else { dispatcher.finish() };
         let (ledger, activations, work) = closed?;
         Ok(RunOutput { logits: scored.cut(&logits)?, activations, ledger, work })
@@ -187,7 +188,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of [`execute`](Self::execute), whatever `scalar` fails with,
-    /// [`NotAScalar`](crate::error::RunError::NotAScalar) for more than one number, and
+    /// [`NotAScalar`](crate::error::RunError::NotAScalar) for more than one number,
+    /// [`Detached`](crate::error::RunError::Detached) for one that was not computed from the logits, and
     /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) for captures that go round one another.
     ///
     /// ```
@@ -212,13 +214,17 @@ impl<'a> Run<'a> {
         let (segments, scored, mut dispatcher) = self.prepare()?;
         dispatcher.track()?;
         // The caller may stand inside a no_grad guard, where every gradient would silently be zero.
-        let (logits, scalar) = tch::with_grad(|| -> Result<_> {
+        let (logits, scalar) = with_gradients(|| -> Result<_> {
             let logits = self.forward(&segments, &scored, &mut dispatcher)?;
             let scalar = scalar(&scored.cut(&logits)?)?;
             Ok((logits, scalar))
         })?;
         if scalar.numel() != 1 {
             return Err(RunError::NotAScalar { given: scalar.size() }.into());
+        }
+        // Logits that were set depend on nothing, and the gradients are zero indeed.
+        if logits.requires_grad() && !scalar.requires_grad() {
+            return Err(RunError::Detached.into());
         }
         let gradients = dispatcher.gradients(&scalar, segments.len())?;
         let (ledger, activations, work) = dispatcher.finish()?;

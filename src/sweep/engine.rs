@@ -10,6 +10,7 @@ use super::reading::{Rows, Visitor};
 use super::results::{Change, Results};
 use crate::dispatch::{Dispatcher, Intent, Interrupt, Registries};
 use crate::error::{Error, Result, SweepError};
+use crate::grad_mode::without_gradients;
 use crate::hook::{HookRegistry, NoHooks};
 use crate::layout::{Segment, SegmentId, Segments};
 use crate::model::{Pass, Scored};
@@ -25,7 +26,7 @@ impl Plan<'_> {
     ) -> Result<()> {
         let mut reporter = Reporter::new(self.block_rows(), report);
         for pass in &self.passes {
-            match tch::no_grad(|| self.run_pass(pass, results, visit, &mut reporter)) {
+            match without_gradients(|| self.run_pass(pass, results, visit, &mut reporter)) {
                 Ok(()) => {}
                 Err(Interrupt::Stopped) => break,
                 Err(Interrupt::Failed(error)) => return Err(error),

@@ -37,11 +37,14 @@ impl Plan<'_> {
             let captures = self.sweep.captures.iter();
             let passed = captures.filter(|spec| !is_skipped(registry, spec.site()));
             let passed: Vec<CaptureSpec> = passed.cloned().collect();
-            let run = self.plain(&each, &passed).map_err(|source| SweepError::Variant {
+            let own = SegmentId(sequence);
+            let run = self.plain(&each, &passed);
+            let run = run.and_then(|run| run.ledger.check_own(own).map(|()| run));
+            let run = run.map_err(|source| SweepError::Variant {
                 variant: self.variants.describe(id),
                 source: Box::new(source),
             })?;
-            let l2 = run.ledger.change_of(SegmentId(sequence));
+            let l2 = run.ledger.change_of(own);
             results.take_change(id, Change::new(l2, registry));
             let rows = self.rows(&run.logits, sequence)?;
             results.take_plain(Some(id), run.activations, run.work);

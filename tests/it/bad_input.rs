@@ -59,7 +59,11 @@ fn a_layer_or_focus_layer_out_of_range() {
 fn a_factor_that_is_not_finite() {
     assert_refused(&["--scale", "NaN"], "the scaling factor is NaN");
     assert_refused(&["--scale", "inf"], "the scaling factor is inf");
-    assert_refused(&["--scale", "1e300"], "layer 0, sequence 0: the logits are NaN at position 12");
+    assert_refused(&["--scale", "3e38"], "layer 0, sequence 0: the logits are NaN at position 12");
+    assert_refused(
+        &["--scale", "1e300"],
+        "the scaling factor is 1e300, allowed in this number format",
+    );
 }
 
 #[test]

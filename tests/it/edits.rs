@@ -297,7 +297,7 @@ fn the_first_site_that_is_not_finite_is_named_on_request() {
         model.run(&batch).hooks(hooks).check_finite().execute().unwrap_err().to_string()
     };
     let mut hooks = Interventions::new();
-    hooks.scale(At::mlp_out(1).sequences([0]).positions(Positions::at(1)), 1e300).unwrap();
+    hooks.scale(At::mlp_out(1).sequences([0]).positions(Positions::at(1)), 3e38).unwrap();
     assert_eq!(error(&hooks), "blocks.1.hook_mlp_out is not finite at position 1 of sequence 0");
     let mut hooks = Interventions::new();
     hooks.edit("0/0", At::pattern(2).queries(Positions::last()), |pattern, _| {

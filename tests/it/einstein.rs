@@ -203,7 +203,7 @@ fn bad_sweeps_are_typed_errors() {
     assert!(matches!(error(&|sweep| sweep.top_k = 0), Error::Sweep(SweepError::Variant { .. })));
     assert!(matches!(error(&|sweep| sweep.top_k = 8193), Error::Sweep(SweepError::Variant { .. })));
     // Overflows f32, and the error says where.
-    let overflow = error(&|sweep| sweep.scale = 1e300);
+    let overflow = error(&|sweep| sweep.scale = 3e38);
     assert!(
         matches!(&overflow, Error::Sweep(SweepError::Variant { variant, source })
         if variant == "layer 0, sequence 0" && matches!(**source, Error::Run(RunError::NotANumber { .. }))),

@@ -33,4 +33,5 @@ mod sweep_metrics;
 mod tokenizer;
 mod tolerance;
 mod unembed;
+mod users_code;
 mod weights;
