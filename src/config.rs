@@ -44,6 +44,9 @@ const ACTIVATIONS: &[(&str, Activation)] = &[
     ("tanh", Activation::Tanh),
 ];
 
+/// Far more than any model has: names of weights take memory before a file can say that it has none of them.
+const MOST_LAYERS: usize = 10_000;
+
 /// Everything about a GPT-2 that changes its mathematics, under the field's names.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -88,19 +91,23 @@ impl Config {
         let fields = Fields::parse(text, path)?;
         let (n_heads, d_model) = (fields.count("n_head", 12)?, fields.count("n_embd", 768)?);
         if !d_model.is_multiple_of(n_heads) {
-            return Err(fields.refused("n_head", &format!("a divisor of {d_model}")));
+            return Err(fields.refused("n_head", &format!("a divisor of n_embd = {d_model}")));
         }
         let d_mlp = match fields.is_null("n_inner") {
             true => 4 * d_model,
             false => fields.count("n_inner", 4 * d_model)?,
         };
+        let n_layers = fields.count("n_layer", 12)?;
+        if n_layers > MOST_LAYERS {
+            return Err(fields.refused("n_layer", &format!("1 to {MOST_LAYERS}")));
+        }
         let epsilon = |value: &Value| value.as_f64().filter(|&epsilon| epsilon >= 0.0);
         let names: Vec<_> = ACTIVATIONS.iter().map(|&(name, _)| name).collect();
         let activation = |value: &Value| {
             ACTIVATIONS.iter().find(|&&(name, _)| value == name).map(|&(_, activation)| activation)
         };
         Ok(Self {
-            n_layers: fields.count("n_layer", 12)?,
+            n_layers,
             n_heads,
             n_ctx: fields.count("n_positions", 1024)?,
             d_model,

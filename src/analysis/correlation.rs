@@ -76,8 +76,9 @@ fn correlate(
         }
     }
     let (x, y) = (Deviations::of(x), Deviations::of(y));
-    let r = x.dot(&y) / (x.dot(&x).sqrt() * y.dot(&y).sqrt());
-    // A rounding may lift it above 1.
+    // One root of the product: of a vector with itself it gives back the sum, and an r of exactly 1.
+    let r = x.dot(&y) / (x.dot(&x) * y.dot(&y)).sqrt();
+    // Other roundings may lift it above that.
     Ok(r.clamp(-1.0, 1.0))
 }
 

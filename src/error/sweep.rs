@@ -22,6 +22,12 @@ pub enum SweepError {
         /// The axis.
         axis: String,
     },
+    /// Axes with more points than can be counted.
+    #[error("axes of the lengths {shape:?} have more points than can be counted")]
+    TooManyPoints {
+        /// The length of each axis.
+        shape: Vec<usize>,
+    },
     /// Variants were made for another batch.
     #[error("variants of {given} sequences in a sweep over {needed}, as many are needed")]
     VariantSequences {

@@ -108,7 +108,7 @@ impl<'a> Generation<'a> {
         };
         let n_ctx = self.model.config.n_ctx;
         for (sequence, prompt) in self.prompts.sequences().iter().enumerate() {
-            if prompt.len() + further > n_ctx {
+            if further > n_ctx.saturating_sub(prompt.len()) {
                 let (prompt, new) = (prompt.len(), self.max_new_tokens);
                 return Err(RunError::ContinuationTooLong { sequence, prompt, new, n_ctx }.into());
             }

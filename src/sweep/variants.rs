@@ -71,7 +71,13 @@ impl Variants {
         if let Some(empty) = axes.iter().find(|axis| axis.is_empty()) {
             return Err(SweepError::EmptyAxis { axis: empty.name.clone() }.into());
         }
-        let n_points = axes.iter().map(Axis::len).product();
+        let lengths = axes.iter().map(Axis::len);
+        let n_points =
+            lengths.clone().chain([batch.sequences().len()]).try_fold(1, usize::checked_mul);
+        let Some(_) = n_points else {
+            return Err(SweepError::TooManyPoints { shape: lengths.collect() }.into());
+        };
+        let n_points = lengths.product();
         let mut variants = Self { axes, batch: batch.clone(), registries: Vec::new() };
         for point in 0..n_points {
             let index = variants.index(point);

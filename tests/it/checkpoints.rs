@@ -258,6 +258,7 @@ fn configurations_that_change_the_mathematics_are_refused_by_name() {
         ("pruned_heads", json!({"0": [1]})),
         ("quantization_config", json!({"bits": 4})),
         ("activation_function", json!("gelu_10")),
+        ("n_layer", json!(20_000_000)),
         ("n_head", json!(5)),
         ("n_head", json!(0)),
         ("n_head", json!(3.0)),

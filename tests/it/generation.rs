@@ -261,14 +261,14 @@ fn what_cannot_be_generated_is_refused_before_the_first_step() {
     assert!(matches!(failure(model.generate(&batch, 0)), Error::Run(RunError::NoNewTokens)));
     // The last new token is chosen and not computed: a context of 32 holds 4 and 28 more.
     assert!(model.generate(&batch, 29).execute().is_ok());
-    let error = failure(model.generate(&batch, 30));
-    assert!(
-        matches!(
-            error,
-            Error::Run(RunError::ContinuationTooLong { prompt: 4, new: 30, n_ctx: 32, .. })
-        ),
-        "{error}"
-    );
+    for too_many in [30, usize::MAX] {
+        let error = failure(model.generate(&batch, too_many));
+        let Error::Run(RunError::ContinuationTooLong { prompt: 4, new, n_ctx: 32, .. }) = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(new, too_many);
+    }
     for temperature in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(
             Sampling::seeded(temperature, 0),

@@ -195,3 +195,12 @@ fn variants_belong_to_the_tokens_that_they_were_made_for() {
     assert!(matches!(error, Error::Sweep(SweepError::OtherTokens { sequence: 1 })), "{error}");
     assert!(Sweep::new(&model, &batch()).plan(&variants).is_ok());
 }
+
+#[test]
+fn axes_with_more_points_than_can_be_counted_are_refused() {
+    let axes = (0..4).map(|axis| Axis::counting(format!("{axis}"), 1 << 16));
+    let none =
+        |_: &[usize], _| -> hooked_gpt2::Result<Interventions> { panic!("no point is made") };
+    let error = Variants::over(axes, none, &batch()).map(drop).unwrap_err();
+    assert!(matches!(error, Error::Sweep(SweepError::TooManyPoints { .. })), "{error}");
+}
