@@ -65,13 +65,15 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Tokenize`].
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
-        self.inner.decode(tokens, false).map_err(|reason| {
-            Error::Tokenizer(TokenizerError::Tokenize {
-                operation: "decode",
-                given: format!("{tokens:?}"),
-                reason: one_line(&*reason),
-            })
-        })
+        let failed = |reason: String| {
+            let given = format!("{tokens:?}");
+            Error::Tokenizer(TokenizerError::Tokenize { operation: "decode", given, reason })
+        };
+        // The tokenizer would leave them out in silence.
+        if let Some(unknown) = tokens.iter().find(|&&id| self.inner.id_to_token(id).is_none()) {
+            return Err(failed(format!("it has no token {unknown}")));
+        }
+        self.inner.decode(tokens, false).map_err(|reason| failed(one_line(&*reason)))
     }
 
     /// The one token that `text` is. A word inside a sentence carries its space: `" curious"`.

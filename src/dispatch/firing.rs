@@ -17,15 +17,12 @@ pub(super) fn fire(
     let name = || format!("{:?}", hook.edit());
     let site = hook.site();
     let version = selected.f_internal_version()?;
-    let edited = hook.edit().apply(selected, part).map_err(|source| HookError::EditFailed {
-        hook: name(),
-        site,
-        source: Box::new(source),
-    })?;
+    let failed = |source| HookError::EditFailed { hook: name(), site, source: Box::new(source) };
+    let edited = hook.edit().apply(selected, part).map_err(failed)?;
     if selected.f_internal_version()? != version {
         return Err(HookError::WroteInPlace { hook: name(), site }.into());
     }
-    let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited)?);
+    let (given, returned) = (TensorForm::of(selected)?, TensorForm::of(&edited).map_err(failed)?);
     if given != returned {
         let (given, returned) = (given.to_string(), returned.to_string());
         return Err(HookError::EditResult { hook: name(), site, given, returned }.into());
@@ -47,7 +44,7 @@ pub(super) fn change(site: Site, edited: &Tensor, given: &Tensor) -> Result<Tens
     let mut change = edited.f_detach()?.f_sub(&given.f_detach()?)?;
     if site.is_scores() {
         // Where a key is hidden, negative infinity minus itself is no change.
-        change = change.f_nan_to_num(0.0, f64::INFINITY, f64::NEG_INFINITY)?;
+        change = change.f_masked_fill(&given.f_isneginf()?, 0.0)?;
     }
     if change.device() != Device::Mps {
         return Ok(change.f_norm_scalaropt_dtype(2, Kind::Double)?);

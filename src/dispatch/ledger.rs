@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// Fails if a hook never fired.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         all_fired(&self.entries)
     }
 

@@ -31,10 +31,13 @@ impl Tracking {
         mut state: Tensor,
         groups: &[SegmentGroup],
     ) -> Result<Tensor> {
-        if !state.requires_grad() {
+        state = if state.requires_grad() {
+            // Before its edits a fork is the stream itself, and would have the gradient of all that reads it.
+            state.f_alias()?
+        } else {
             // A constant took its place: the logits depend on that from here on.
-            state = state.f_detach()?.f_set_requires_grad(true)?;
-        }
+            state.f_detach()?.f_set_requires_grad(true)?
+        };
         let (kept, groups) = (state.shallow_clone(), groups.to_vec());
         self.tracked.push(Tracked { site, before_edits, state: kept, groups });
         Ok(state)

@@ -32,7 +32,7 @@ pub enum BatchError {
         n_ctx: usize,
     },
     /// A token id outside the vocabulary.
-    #[error("token {given} is not in the vocabulary, allowed: 0 to {last}", last = d_vocab - 1)]
+    #[error("token {given} is not in the vocabulary, allowed: 0 to {last}", last = d_vocab.saturating_sub(1))]
     TokenOutOfRange {
         /// The token id.
         given: u32,

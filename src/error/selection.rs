@@ -18,7 +18,7 @@ pub enum SelectionError {
         nearest: String,
     },
     /// A layer that the model does not have.
-    #[error("layer {given} is not in the model, allowed: 0 to {last}", last = n_layers - 1)]
+    #[error("layer {given} is not in the model, allowed: 0 to {last}", last = n_layers.saturating_sub(1))]
     LayerOutOfRange {
         /// The layer index.
         given: usize,
@@ -36,7 +36,7 @@ pub enum SelectionError {
         len: usize,
     },
     /// A selected index that model or batch do not have.
-    #[error("{axis} {given} is out of range, allowed: 0 to {last}", last = len - 1)]
+    #[error("{axis} {given} is out of range, allowed: 0 to {last}", last = len.saturating_sub(1))]
     IndexOutOfRange {
         /// What the index counts.
         axis: &'static str,

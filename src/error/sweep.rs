@@ -16,6 +16,16 @@ pub enum SweepError {
         /// That of another one.
         other: usize,
     },
+    /// What is patched in is of a sequence of another length.
+    #[error("the other run has {given} positions in sequence {sequence}, needed: {needed}")]
+    OtherLength {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The positions of the other run.
+        given: usize,
+        /// The positions of the sequence.
+        needed: usize,
+    },
     /// An axis of a sweep along which nothing varies.
     #[error("the axis `{axis}` is empty, at least one value is needed")]
     EmptyAxis {

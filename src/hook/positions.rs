@@ -36,7 +36,7 @@ impl Positions {
 
     /// Position `index`.
     pub const fn at(index: usize) -> Self {
-        Self(PositionSelection::Range(index..index + 1))
+        Self(PositionSelection::Range(index..index.saturating_add(1)))
     }
 
     /// The positions of `range`.

@@ -43,6 +43,7 @@ impl Edit for Set {
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        Ok(self.value.over(selected, part)?.f_contiguous()?)
+        // A copy: what a run gives back must not be the registry's own tensor.
+        Ok(self.value.over(selected, part)?.f_expand_copy(selected.size(), false)?)
     }
 }

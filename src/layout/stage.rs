@@ -14,7 +14,7 @@ impl Stage {
 
     /// The beginning of block `layer`; of one more than the last, what follows it.
     pub const fn entering(layer: usize) -> Self {
-        Self(layer + 1)
+        Self(layer.saturating_add(1))
     }
 
     /// The block that begins there; `None` for the embedding.
@@ -26,7 +26,7 @@ impl Stage {
     /// at `resid_post` need not go through the block by itself.
     pub fn before(site: Site, n_layers: usize) -> Self {
         match site.region() {
-            Region::Block(layer) if site.leaves_block() => Self::entering(layer + 1),
+            Region::Block(layer) if site.leaves_block() => Self::entering(layer.saturating_add(1)),
             Region::Block(layer) => Self::entering(layer),
             Region::OutsideBlocks if site < Site::resid_pre(0) => Self::EMBEDDING,
             Region::OutsideBlocks => Self::entering(n_layers),

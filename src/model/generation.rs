@@ -7,7 +7,7 @@ use super::sampling::Sampling;
 use super::scored::Scored;
 use crate::batch::Batch;
 use crate::dispatch::{Dispatcher, Intent, Ledger, Registries, Work};
-use crate::error::{Result, RunError};
+use crate::error::{BatchError, Result, RunError};
 use crate::grad_mode::without_gradients;
 use crate::hook::{HookRegistry, Positions};
 use crate::layout::{Segment, SegmentId, Segments};
@@ -91,6 +91,9 @@ impl<'a> Generation<'a> {
         let layouts = self.layouts()?;
         let config = &self.model.config;
         self.sampling.check(config.d_vocab)?;
+        if let Some(given) = self.stop_token.filter(|&token| token as usize >= config.d_vocab) {
+            return Err(BatchError::TokenOutOfRange { given, d_vocab: config.d_vocab }.into());
+        }
         let intent = Intent { in_steps: true, ..Intent::of(self.registries) };
         let form = (self.model.precision.kind(), self.model.device);
         let mut dispatcher = Dispatcher::new(config, &layouts, intent, form)?;
@@ -131,7 +134,10 @@ impl<'a> Generation<'a> {
             let mut pass =
                 Pass { segments: &segments, hooks, cache: Some(&mut cache), layouts: None };
             let logits = match self.model.forward(&sequences, &scored, &mut pass) {
-                Ok(logits) => logits,
+                Ok(logits) => {
+                    scored.check_numbers(&logits)?;
+                    logits
+                }
                 Err(interrupt) => {
                     interrupt.of_run()?;
                     break;

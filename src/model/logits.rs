@@ -74,7 +74,8 @@ impl Logits {
     /// The largest difference of any logit; `None` if all are bit for bit the same.
     pub(super) fn largest_difference(&self, other: &Self) -> Result<Option<f64>> {
         let form = |logits: &Self| -> Vec<_> {
-            logits.sequences.iter().map(|of| (of.positions.clone(), of.logits.size())).collect()
+            let sequences = logits.sequences.iter();
+            sequences.map(|of| (of.positions.clone(), of.logits.size(), of.logits.kind())).collect()
         };
         if form(self) != form(other) {
             return Err(RunError::OtherLogits.into());
@@ -84,13 +85,12 @@ impl Logits {
             if ours.positions.is_empty() || ours.logits.f_equal(&theirs.logits)? {
                 continue;
             }
-            let difference = ours.logits.f_sub(&theirs.logits)?.f_abs()?.f_max()?;
+            let difference = ours.logits.f_sub(&theirs.logits)?.f_abs()?;
+            // Infinity less itself is no difference.
+            let is_equal = ours.logits.f_eq_tensor(&theirs.logits)?;
+            let difference = difference.f_masked_fill(&is_equal, 0.0)?.f_max()?;
             let difference = difference.f_double_value(&[])?;
-            // Of two infinities the difference is NaN, which `f64::max` would lose.
-            let larger = |largest: f64| {
-                if difference > largest || difference.is_nan() { difference } else { largest }
-            };
-            largest = Some(largest.map_or(difference, larger));
+            largest = Some(largest.map_or(difference, |largest| largest.max(difference)));
         }
         Ok(largest)
     }

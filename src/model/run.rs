@@ -223,7 +223,8 @@ impl<'a> Run<'a> {
             return Err(RunError::NotAScalar { given: scalar.size() }.into());
         }
         // Logits that were set depend on nothing, and the gradients are zero indeed.
-        if logits.requires_grad() && !scalar.requires_grad() {
+        let is_empty = logits.numel() == 0;
+        if (logits.requires_grad() || is_empty) && !scalar.requires_grad() {
             return Err(RunError::Detached.into());
         }
         let gradients = dispatcher.gradients(&scalar, segments.len())?;

@@ -8,7 +8,7 @@ use rand_distr::weighted::WeightedIndex;
 use tch::{Device, Kind, Tensor};
 
 use crate::analysis::rank::top_k;
-use crate::error::{AnalysisError, Error, Result, RunError};
+use crate::error::{AnalysisError, Result, RunError};
 
 /// How the next token is chosen from the logits.
 ///
@@ -71,16 +71,26 @@ impl Sampling {
     /// - logits: `[d_vocab]`
     pub(super) fn choose(self, logits: &Tensor, example: u64, position: usize) -> Result<u32> {
         let logits = logits.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
-        let logits = Array1::from(Vec::<f64>::try_from(&logits)?);
+        let logits = Vec::<f64>::try_from(&logits)?;
+        // A logit of negative infinity bans its token.
+        let is_allowed = |&(_, logit): &(u32, f64)| logit != f64::NEG_INFINITY;
+        let allowed = (0..).zip(logits).filter(is_allowed);
+        let (tokens, logits): (Vec<u32>, Vec<f64>) = allowed.unzip();
+        if tokens.is_empty() {
+            return Err(RunError::NothingToDraw { position }.into());
+        }
+        let logits = Array1::from(logits);
         let Choice::Drawn { temperature, top_k: k, seed } = self.0 else {
-            return Ok(top_k(logits.view(), 1)?[0].token);
+            return Ok(tokens[top_k(logits.view(), 1)?[0].token as usize]);
         };
         let logits = logits / temperature;
-        let likely = top_k(logits.view(), k.unwrap_or(logits.len()))?;
+        let k = k.unwrap_or(logits.len()).min(logits.len());
+        let likely = top_k(logits.view(), k)?;
         let weights = likely.iter().map(|ranked| ranked.log_prob.exp());
-        let weights = WeightedIndex::new(weights)
-            .map_err(|_| Error::Run(RunError::NothingToDraw { position }))?;
-        Ok(likely[weights.sample(&mut generator(seed, example, position))].token)
+        let weights =
+            WeightedIndex::new(weights).map_err(|_| RunError::NothingToDraw { position })?;
+        let drawn = weights.sample(&mut generator(seed, example, position));
+        Ok(tokens[likely[drawn].token as usize])
     }
 }
 

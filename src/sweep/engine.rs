@@ -89,11 +89,14 @@ impl Plan<'_> {
                 self.show(Some(variant), segment.sequence, &rows, base, visit)
             })?;
         }
-        let (ledger, activations, work) = hooks.finish()?;
+        let (ledger, activations, work) = hooks.close()?;
         for (variant, staged) in &plan.members {
-            let l2 = ledger.change_of(staged.segment.id);
-            results.take_change(*variant, Change::new(l2, self.variants.registry(*variant)));
+            let (id, registry) = (staged.segment.id, self.variants.registry(*variant));
+            ledger.check_own(id).map_err(|error| Interrupt::of(Some(id), error))?;
+            let change = Change::new(ledger.change_of(id), registry, model.config().n_layers);
+            results.take_change(*variant, change);
         }
+        ledger.check()?;
         results.take_pass(&plan.members, activations, work);
         Ok(())
     }

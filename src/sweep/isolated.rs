@@ -45,7 +45,7 @@ impl Plan<'_> {
                 source: Box::new(source),
             })?;
             let l2 = run.ledger.change_of(own);
-            results.take_change(id, Change::new(l2, registry));
+            results.take_change(id, Change::new(l2, registry, self.sweep.model.config().n_layers));
             let rows = self.rows(&run.logits, sequence)?;
             results.take_plain(Some(id), run.activations, run.work);
             self.show(Some(id), sequence, &rows, &of_bases[sequence], visit)?;

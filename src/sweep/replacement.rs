@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use crate::dispatch::Activations;
-use crate::error::Result;
+use crate::error::{Result, SweepError};
 use crate::hook::{Hook, Selected};
 use crate::intervention::{Scale, Set};
 use crate::site::{Site, SiteShape};
@@ -42,7 +42,17 @@ impl Replacement<'_> {
                 Hook::from_parts(selected, Box::new(Set::new(&value)?))
             }
             Replacement::Resample(other) => {
-                let value = narrow(other.get(site, sequence)?)?;
+                let whole = other.get(site, sequence)?;
+                let other_len = whole.size()[site.shape().positions() - 1] as usize;
+                if other_len != len {
+                    return Err(SweepError::OtherLength {
+                        sequence,
+                        given: other_len,
+                        needed: len,
+                    }
+                    .into());
+                }
+                let value = narrow(whole)?;
                 Hook::from_parts(selected, Box::new(Set::new(&value)?))
             }
         })

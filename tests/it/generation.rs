@@ -310,3 +310,27 @@ fn what_cannot_be_generated_is_refused_before_the_first_step() {
         "{misfit}"
     );
 }
+
+#[test]
+fn a_banned_token_is_never_chosen_and_nan_is_named_with_its_place() {
+    let model = tiny(Precision::F64);
+    let prompt = Batch::single([3, 14, 15]).unwrap();
+    let plain = model.generate(&prompt, 4).execute().unwrap().tokens;
+    let banned: Vec<usize> = plain[0].iter().map(|&token| token as usize).collect();
+    let infinity = hooked_gpt2::tch::Tensor::from_slice(&[f64::NEG_INFINITY]);
+    let mut hooks = Interventions::new();
+    hooks.set(At::unembed().tokens(banned.iter().copied()), &infinity).unwrap();
+    for sampling in [Sampling::greedy(), Sampling::seeded(1.0, 3).unwrap()] {
+        let run = model.generate(&prompt, 12).hooks(&hooks).sampling(sampling);
+        let tokens = run.execute().unwrap().tokens;
+        assert!(tokens[0].iter().all(|&token| !banned.contains(&(token as usize))));
+    }
+    let mut none = Interventions::new();
+    none.set(At::unembed(), &infinity).unwrap();
+    let error = model.generate(&prompt, 2).hooks(&none).execute().unwrap_err();
+    assert!(matches!(error, Error::Run(RunError::NothingToDraw { .. })), "{error}");
+    let mut nan = Interventions::new();
+    nan.edit("0/0", At::unembed(), |logits, _| Ok(logits.f_mul_scalar(f64::NAN)?));
+    let error = model.generate(&prompt, 2).hooks(&nan).execute().unwrap_err();
+    assert!(error.to_string().starts_with("the logits are NaN at position 2"), "{error}");
+}

@@ -243,3 +243,32 @@ fn a_gradient_before_the_edits_is_that_after_them_through_the_edit() {
         assert!(largest_difference(&before, &(after * 0.25)) <= 1e-15);
     }
 }
+
+#[test]
+fn without_an_edit_the_gradients_before_and_after_it_are_one() {
+    let model = tiny(Precision::F64);
+    let batch = single(&[3, 14, 15, 92]);
+    let scalar = |logits: &Logits| {
+        Ok(logits.tensor(0)?.f_get(-1)?.f_log_softmax(-1, Kind::Double)?.f_get(7)?)
+    };
+    let is_fork = |site: &Site| {
+        let name = site.to_string();
+        name.ends_with("_input") || name.ends_with("attn_in")
+    };
+    let (forks, others): (Vec<Site>, Vec<Site>) = Site::all(3).partition(is_fork);
+    for sites in [forks, others] {
+        let before: Vec<_> = sites.iter().map(|&site| Capture::new(site).before_edits()).collect();
+        // All of them at once, so that none takes the part of another.
+        let run = model.run(&batch).capture(&before).capture(sites.iter().copied());
+        let (_, together) = run.differentiate(scalar).unwrap();
+        for (&site, before) in sites.iter().zip(&before) {
+            let run = model.run(&batch).capture([before]);
+            let (_, alone) = run.differentiate(scalar).unwrap();
+            let after = together.get(site, 0).unwrap();
+            for found in [together.get(before, 0).unwrap(), alone.get(before, 0).unwrap()] {
+                let difference = largest_difference(&found, &after);
+                assert!(difference <= 1e-12 * largest(&after).max(1.0), "{site}: {difference:e}");
+            }
+        }
+    }
+}

@@ -142,6 +142,19 @@ fn an_edit_that_shows_later_keys_is_refused_where_positions_come_one_by_one() {
     });
     let error = chain(&error.unwrap_err());
     assert!(error.contains("`shown`") && error.contains("later keys"), "{error}");
+    // Nothing is shown by nothing of it.
+    assert!(
+        generate(&|hooks| {
+            hooks.steer(at(), &shown, 0.0).unwrap();
+        })
+        .is_ok()
+    );
+    assert!(
+        generate(&|hooks| {
+            hooks.interpolate(at(), &shown, 0.0).unwrap();
+        })
+        .is_ok()
+    );
     // What shows no later key goes on as before.
     assert!(
         generate(&|hooks| {
@@ -195,4 +208,17 @@ fn logits_of_nan_are_an_error_that_says_where() {
     let error = model.run(&single(&PROMPT)).hooks(&hooks).execute().unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("the logits are NaN at position"), "{error}");
+}
+
+#[test]
+fn a_score_of_nan_is_a_change() {
+    let model = tiny(Precision::F64);
+    let mut hooks = Interventions::new();
+    hooks.edit("0/0", At::attn_scores(1).queries(Positions::last()), |scores, _| {
+        Ok(scores.f_mul_scalar(f64::NAN)?)
+    });
+    let batch = single(&PROMPT);
+    let run = model.run(&batch).hooks(&hooks).without_logits().capture([Site::z(1)]);
+    let ledger = run.execute().unwrap().ledger;
+    assert!(ledger.entries()[0].change_l2.is_nan() && ledger.changed());
 }

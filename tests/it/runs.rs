@@ -418,3 +418,66 @@ fn input_that_does_not_fit_the_model_is_an_error() {
         assert!(matches!(scaled, Some(Error::Intervention(InterventionError::NotFinite { .. }))));
     }
 }
+
+#[test]
+fn the_change_of_a_hook_that_fires_twice_is_that_of_all_it_changed() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::new([vec![3, 14, 15], vec![9, 2]]).unwrap();
+    let site = Site::resid_mid(1);
+    let clean = model.run(&batch).capture([site]).execute().unwrap().activations;
+    let norm = |sequence| clean.get(site, sequence).unwrap().norm().double_value(&[]);
+    let mut hooks = Interventions::new();
+    hooks.zero(At::resid_mid(1));
+    let output = model.run(&batch).hooks(&hooks).execute().unwrap();
+    let entry = &output.ledger.entries()[0];
+    assert_eq!(entry.fired, 2);
+    approx::assert_relative_eq!(entry.change_l2, norm(0).hypot(norm(1)), max_relative = 1e-12);
+}
+
+#[test]
+fn nan_is_named_with_its_own_sequence_and_position() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::new([vec![1, 2, 3, 4, 5], vec![6, 7]]).unwrap();
+    for (sequence, position) in [(0, 3), (1, 1)] {
+        let mut hooks = Interventions::new();
+        let at = At::unembed().sequences([sequence]).positions(Positions::at(position));
+        hooks.edit("0/0", at, |logits, _| Ok(logits.f_mul_scalar(f64::NAN)?));
+        for unembed in [Positions::all(), Positions::at(position)] {
+            if sequence == 0 && unembed != Positions::all() {
+                continue; // The other sequence has no such position.
+            }
+            let run = model.run(&batch).hooks(&hooks).unembed(unembed);
+            let error = run.execute().unwrap_err();
+            let expected = RunError::NotANumber { sequence, position };
+            assert_eq!(error.to_string(), expected.to_string());
+        }
+    }
+}
+
+#[test]
+fn what_a_run_gives_back_is_not_the_registrys_own_tensor() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let value = Tensor::ones([1, 5, 24], (Kind::Double, Device::Cpu));
+    let mut hooks = Interventions::new();
+    hooks.set(At::resid_post(1), &value).unwrap();
+    let run = || model.run(&batch).hooks(&hooks).capture([Site::resid_post(1)]).execute().unwrap();
+    let before = run();
+    let _ = before.activations.get(Site::resid_post(1), 0).unwrap().fill_(7.0);
+    assert_identical(run().logits.tensor(0).unwrap(), before.logits.tensor(0).unwrap());
+}
+
+#[test]
+fn infinities_that_are_equal_are_no_difference() {
+    let (model, batch) = (tiny(Precision::F64), single(&PROMPT));
+    let infinity = Tensor::from_slice(&[f64::NEG_INFINITY]);
+    let banned = |factor: f64| {
+        let mut hooks = Interventions::new();
+        hooks.set(At::unembed().tokens([3]), &infinity).unwrap();
+        hooks.scale(At::resid_post(0), factor).unwrap();
+        model.run(&batch).hooks(&hooks).execute().unwrap()
+    };
+    let (clean, scaled) = (banned(1.0), banned(1.5));
+    let effect = scaled.effect(&clean.logits).unwrap();
+    let Effect::LogitsChanged { largest } = effect else { panic!("{effect:?}") };
+    assert!(largest.is_finite() && largest > 0.0, "{largest}");
+}

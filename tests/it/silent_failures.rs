@@ -1,6 +1,6 @@
 //! Each way in which an intervention could silently do nothing is an error or a report.
 
-use hooked_gpt2::error::HookError;
+use hooked_gpt2::error::{HookError, SelectionError};
 use hooked_gpt2::hook::{At, Capture, Hook, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, Noise, Scale, Shuffle};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -165,4 +165,57 @@ fn hooks_and_captures_outside_the_part_that_is_run_are_refused() {
     off_the_way(model.run(&batch).hooks(&scaled).stop_after(Site::mlp_out(1)));
     off_the_way(model.run(&batch).capture([Site::resid_post(1)]).stop_after(Site::mlp_out(1)));
     assert!(model.run(&batch).hooks(&scaled).stop_after(Site::resid_post(1)).execute().is_ok());
+}
+
+#[test]
+fn what_a_site_known_at_run_time_does_not_have_is_refused() {
+    let model = tiny(Precision::F64);
+    for at in [
+        At::site(Site::embed()).heads([0]),
+        At::site(Site::z(0)).neurons([0]),
+        At::site(Site::mlp_post(0)).channels([0]),
+        At::site(Site::resid_mid(0)).queries(Positions::at(0)),
+        At::site(Site::z(0)).keys(Positions::at(0)),
+        At::site(Site::resid_post(0)).tokens([0]),
+    ] {
+        let refused = hooks(|hooks| {
+            hooks.zero(at.clone());
+        });
+        let error = model.run(&single(&PROMPT)).hooks(&refused).execute().unwrap_err();
+        let is_selection = |error: &Error| {
+            matches!(error, Error::Selection(SelectionError::SelectionAtSite { .. }))
+        };
+        assert!(is_selection(reason(&error)), "{error}");
+    }
+    let allowed = hooks(|hooks| {
+        hooks.zero(At::site(Site::z(0)).heads([1]).channels([2]).positions(Positions::last()));
+        hooks.scale(At::site(Site::pattern(1)).heads([0]).queries(Positions::last()), 0.5).unwrap();
+    });
+    assert!(model.run(&single(&PROMPT)).hooks(&allowed).execute().is_ok());
+}
+
+#[test]
+fn a_registry_of_one_sequence_is_checked_together_with_the_shared_one() {
+    let model = tiny(Precision::F64);
+    let batch = single(&PROMPT);
+    let failure = |shared: &Interventions, own: &Interventions| {
+        let each: [&dyn HookRegistry; 1] = [own];
+        model.run(&batch).hooks(shared).hooks_for_each(&each).execute().unwrap_err()
+    };
+    let skip = hooks(|hooks| {
+        hooks.skip(1);
+    });
+    let inside = hooks(|hooks| {
+        hooks.zero(At::z(1));
+    });
+    let error = failure(&skip, &inside);
+    assert!(matches!(reason(&error), Error::Hook(HookError::InSkippedBlock)), "{error}");
+    let norm = hooks(|hooks| {
+        hooks.scale(At::ln1_scale(1), 2.0).unwrap();
+    });
+    let fork = hooks(|hooks| {
+        hooks.zero(At::q_input(1));
+    });
+    let error = chain(&failure(&norm, &fork));
+    assert!(error.contains("are both edited"), "{error}");
 }

@@ -1,12 +1,12 @@
 //! Sweeps whose bases are edited, in every way and everywhere, give what plain runs give.
 
-use hooked_gpt2::hook::{At, Hook, Positions, Site, SiteShape};
+use hooked_gpt2::hook::{At, Edit, Hook, Part, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{
     Add, Function, Interpolate, Interventions, Noise, Scale, Set, Shuffle,
 };
 use hooked_gpt2::sweep::{Axis, Measure, Metric, Sweep, Variants};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
-use hooked_gpt2::{Batch, Gpt2, Precision};
+use hooked_gpt2::{Batch, Gpt2, Precision, Result};
 
 use crate::support::tiny;
 use crate::tolerance;
@@ -34,6 +34,16 @@ fn values(site: Site, len: i64) -> Tensor {
     // Never zero, so that layer norms' divisors stay divisors.
     let wave = Tensor::arange(count, (Kind::Double, Device::Cpu)).sin() * 0.4 + 1.1;
     wave.view(&size[..])
+}
+
+/// An edit of one's own, which does not say that it shows later keys.
+#[derive(Debug)]
+struct Mirror;
+
+impl Edit for Mirror {
+    fn apply(&self, pattern: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
+        Ok(pattern.f_flip([3])?)
+    }
 }
 
 /// Every edit, with a tensor of one row for each position where it takes one.
@@ -65,6 +75,9 @@ fn edits(site: Site, sequence: usize) -> Vec<(&'static str, Hook)> {
             ),
         ),
     ];
+    if site.to_string().ends_with("hook_pattern") {
+        edits.push(("an edit of one's own", Hook::new(at(), Mirror)));
+    }
     if site.shape() != SiteShape::Attention {
         edits.push(("shuffle", Hook::new(at(), Shuffle::positions(3))));
     }
@@ -124,7 +137,7 @@ fn a_base_with_any_edit_at_any_site_gives_every_variant_what_its_own_run_gives()
             }
         }
     }
-    assert_eq!(checked, 2 * (68 * 7 + 6 * 6));
+    assert_eq!(checked, 2 * (68 * 7 + 3 * 6 + 3 * 7));
 }
 
 #[test]
@@ -158,6 +171,8 @@ fn a_base_whose_pattern_shows_later_keys_is_carried_whole() {
         plan.block_rows() - 3 * 5
     };
     assert_eq!(rows(&pattern), 3 * 5);
+    // Weight below zero is weight.
+    assert_eq!(rows(&(&pattern * -1.0)), 3 * 5);
     pattern = pattern.tril(0);
     assert_eq!(rows(&pattern), 3);
 }

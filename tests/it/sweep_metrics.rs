@@ -204,3 +204,73 @@ fn axes_with_more_points_than_can_be_counted_are_refused() {
     let error = Variants::over(axes, none, &batch()).map(drop).unwrap_err();
     assert!(matches!(error, Error::Sweep(SweepError::TooManyPoints { .. })), "{error}");
 }
+
+#[test]
+fn the_change_of_a_variant_is_that_of_all_its_hooks_however_small() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single([3, 14, 15, 92, 65]).unwrap();
+    let hooks = |index: &[usize], _| {
+        let mut hooks = Interventions::new();
+        if index[0] == 0 {
+            hooks.zero(At::z(0)).zero(At::mlp_out(0));
+        } else {
+            let at = At::resid_pre(0).positions(Positions::at(0)).channels([0]);
+            hooks.scale(at, 1.0 + 1e-12)?;
+        }
+        Ok(hooks)
+    };
+    let variants = Variants::over([Axis::counting("which", 2)], hooks, &batch).unwrap();
+    let results = Sweep::new(&model, &batch).plan(&variants).unwrap().measure(&[]).unwrap();
+    let run = model.run(&batch).hooks(&hooks(&[0], 0).unwrap()).execute().unwrap();
+    let entries = run.ledger.entries();
+    let expected = entries[0].change_l2.hypot(entries[1].change_l2);
+    let found = results.change_l2(&[0], 0).unwrap();
+    assert!((found - expected).abs() <= 1e-9 * expected, "{found} {expected}");
+    assert!(results.unchanged().is_empty());
+}
+
+#[test]
+fn variants_are_counted_once_however_many_positions_are_scored() {
+    let model = tiny(Precision::F64);
+    let results = with_plan(&model, Positions::all(), |plan| plan.measure(&[])).unwrap();
+    assert_eq!(results.measured(), 3 * 2 * 2);
+}
+
+#[test]
+fn what_fails_is_named_wherever_it_stands_in_its_pass() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single([3, 14, 15, 92, 65]).unwrap();
+    for broken in 0..3 {
+        let hooks = |index: &[usize], _| {
+            let (mut hooks, fails) = (Interventions::new(), index[0] == broken);
+            hooks.edit("one of three", At::resid_post(1), move |x, _| {
+                if fails { Err(Error::other("as it must")) } else { Ok(x.f_alias_copy()?) }
+            });
+            Ok(hooks)
+        };
+        let variants = Variants::over([Axis::counting("x", 3)], hooks, &batch).unwrap();
+        let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
+        let Err(Error::Sweep(SweepError::Variant { variant, .. })) = plan.measure(&[]) else {
+            panic!("the variant is not named");
+        };
+        assert_eq!(variant, format!("x {broken}, sequence 0"));
+    }
+}
+
+#[test]
+fn a_run_of_other_lengths_is_not_patched_in() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single([3, 14, 15]).unwrap();
+    for other in [vec![1, 2, 3, 4, 5], vec![1, 2]] {
+        let needed = other.len();
+        let other = Batch::single(other).unwrap();
+        let kept = model.run(&other).capture((0..3).map(Site::resid_pre)).execute().unwrap();
+        let with = Replacement::Resample(&kept.activations);
+        let error = Variants::patched_positions(model.config(), Site::resid_pre, with, &batch);
+        let error = error.map(drop).unwrap_err();
+        assert!(
+            matches!(error, Error::Sweep(SweepError::OtherLength { given, needed: 3, .. }) if given == needed),
+            "{error}"
+        );
+    }
+}
