@@ -11,6 +11,7 @@
 //! - [Gradients][gradients] at any site, and attribution patching
 //! - [Weights][weights], by the field's names
 //! - [The Einstein sweep][einstein_sweep]
+//! - [Tables, data files and figures][reports] of any result
 //! - [Conformance][conformance]: identities, checked on a model of yours
 //! - [What it costs][performance]
 //! - [Architecture][architecture]: the rooms, and where a change goes
@@ -29,6 +30,7 @@
 //! [gradients]: self::gradients
 //! [hooks]: self::hooks
 //! [performance]: self::performance
+//! [reports]: self::reports
 //! [sites]: self::sites
 //! [sweeps]: self::sweeps
 //! [weights]: self::weights
@@ -40,6 +42,7 @@ macro_rules! page {
         /// [bf16]: crate::guide::performance#bf16
         /// [bundled_model]: crate::guide::bundled_model
         /// [edits]: crate::guide::edits
+        /// [reports]: crate::guide::reports
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
         #[doc = picture!("patching_grid.svg")]
@@ -74,6 +77,7 @@ page!(generation, "../docs/generation.md");
 page!(gradients, "../docs/gradients.md");
 page!(hooks, "../docs/hooks.md");
 page!(performance, "../docs/performance.md");
+page!(reports, "../docs/reports.md");
 page!(sites, "../docs/sites.md");
 page!(sweeps, "../docs/sweeps.md");
 page!(weights, "../docs/weights.md");

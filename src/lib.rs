@@ -45,7 +45,7 @@
 //! | module | |
 //! |---|---|
 //! | [`experiment`] | named experiments: the Einstein sweep |
-//! | [`report`] | their results as tables, data files and figures |
+//! | [`report`] | writers of tables, data files and figures, for any result |
 //! | [`sweep`] | many variants of a run, each thing computed once |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |

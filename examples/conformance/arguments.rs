@@ -6,6 +6,7 @@ use hooked_gpt2::checkpoint::Source;
 
 /// Check on a model of yours what holds for every GPT-2.
 #[derive(Debug, Parser)]
+#[command(max_term_width = 80)]
 pub struct Arguments {
     /// A model of the hub, a directory, or `bundled`
     #[arg(long, value_name = "NAME|DIR|bundled", default_value = "bundled")]

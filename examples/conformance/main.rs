@@ -10,19 +10,25 @@ mod arguments;
 mod failure;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/usage.rs"]
+mod usage;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use hooked_gpt2::{conformance, device};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use arguments::Arguments;
 use failure::{chain, is_broken_pipe};
+use usage::parse;
 
 fn main() -> ExitCode {
-    match check(&Arguments::parse()) {
+    let arguments: Arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match check(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,

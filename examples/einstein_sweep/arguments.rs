@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use hooked_gpt2::experiment::einstein::EinsteinSweep;
 
 /// Scale the residual stream leaving one layer of GPT-2 after another, and watch one word.
 #[derive(Debug, Parser)]
+#[command(max_term_width = 80)]
 pub struct Arguments {
     /// A model of the hub, a directory, or `bundled` [default: gpt2-medium, or else bundled]
     #[arg(long, value_name = "NAME|DIR|bundled")]
@@ -49,9 +51,22 @@ pub struct Arguments {
     pub offline: bool,
 }
 
+impl Arguments {
+    pub fn experiment(&self) -> EinsteinSweep {
+        EinsteinSweep {
+            prompt: self.prompt.clone(),
+            target: self.target.clone(),
+            scale: self.scale,
+            layers: self.layers.clone().and_then(|layers| layers.0),
+            focus_layer: self.focus_layer,
+            top_k: self.top_k,
+        }
+    }
+}
+
 /// Layers as a list of numbers and ranges: `0,2,5-8`; `all` is every layer.
 #[derive(Debug, Clone)]
-pub struct Layers(pub Option<Vec<usize>>);
+pub struct Layers(Option<Vec<usize>>);
 
 impl FromStr for Layers {
     type Err = String;
@@ -60,16 +75,21 @@ impl FromStr for Layers {
         if text == "all" {
             return Ok(Self(None));
         }
-        let number = |digits: &str| {
-            digits.trim().parse::<usize>().map_err(|_| format!("`{digits}` is no layer"))
-        };
-        let mut layers = Vec::new();
-        for part in text.split(',') {
-            match part.split_once('-') {
-                Some((first, last)) => layers.extend(number(first)?..=number(last)?),
-                None => layers.push(number(part)?),
-            }
-        }
-        Ok(Self(Some(layers)))
+        let layers: Result<Vec<_>, _> = text.split(',').map(stretch).collect();
+        Ok(Self(Some(layers?.into_iter().flatten().collect())))
+    }
+}
+
+/// One layer, `2`, or several, `5-8`.
+fn stretch(text: &str) -> Result<RangeInclusive<usize>, String> {
+    // Sixteen bits: a slip of the finger is no reason to run out of memory.
+    let number = |digits: &str| match digits.trim().parse::<u16>() {
+        Ok(layer) => Ok(usize::from(layer)),
+        Err(_) => Err(format!("`{digits}` is no layer, allowed: such as `0,2,5-8`, or `all`")),
+    };
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (number(first)?, number(last)?) {
+        (first, last) if first > last => Err(format!("layers run upward: `{last}-{first}`")),
+        (first, last) => Ok(first..=last),
     }
 }

@@ -5,112 +5,70 @@
 //! cargo run --release --example einstein_sweep -- --model path/to/gpt2-medium --scale 0.8
 //! ```
 
+use std::process::ExitCode;
+
+use hooked_gpt2::analysis::{correlation::pearson, loss::log_softmax, rank::rank_of};
+use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep, Question, Watched};
+use hooked_gpt2::intervention::LayerScaling;
+use hooked_gpt2::sweep::{Axis, Progress, Sweep, Variants};
+use hooked_gpt2::{Checkpoint, Gpt2, Result};
+
+fn main() -> ExitCode {
+    command_line::main(sweep)
+}
+
+/// The method, step by step. `EinsteinSweep::run` is the same in one call.
+fn sweep(
+    asked: &EinsteinSweep,
+    checkpoint: &Checkpoint,
+    model: &Gpt2,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> Result<EinsteinReport> {
+    // What is asked, in this model's tokens and layers.
+    let question = Question::new(asked, model, checkpoint.tokenizer()?)?;
+    let (prompt, target, layers) = (&question.prompt, question.target, &question.layers);
+
+    // A run for each layer, whose hooks are a dictionary layer -> factor: the hidden state that leaves the
+    // layer is scaled by the factor.
+    let dictionary = |index: &[usize], _sequence| {
+        let mut factors = LayerScaling::new();
+        factors.insert(layers[index[0]], asked.scale)?;
+        Ok(factors)
+    };
+    let variants = Variants::over([Axis::new("layer", layers)], dictionary, prompt)?;
+
+    // The clean run is the base of all of them. They go through the model side by side, and what they
+    // share with it is computed once.
+    let plan = Sweep::new(model, prompt).plan(&variants)?;
+
+    // Read behind the last token, of the clean run and of each layer's: how unlikely the target is, how
+    // many tokens are likelier, and how far the logits kept the clean ones' shape.
+    let mut predictions = question.predictions();
+    let read = plan.read_with_progress(
+        |run| {
+            let loss = -log_softmax(run.logits)?[target as usize];
+            let rank = rank_of(run.logits, target)?;
+            let pearson = pearson(run.base, run.logits).ok(); // none if all logits are equal
+            predictions.take(run, Watched { loss, rank, pearson })
+        },
+        progress,
+    );
+    read.map_err(|error| question.explain(error))?;
+
+    // The report, with the published findings held against it.
+    predictions.conclude(checkpoint.name(), &plan)
+}
+
+// The command line, the tables and the drawing.
 mod arguments;
+mod command_line;
 #[path = "../shared/failure.rs"]
 mod failure;
+#[cfg(feature = "plot")]
+mod figures;
 mod model;
 #[path = "../shared/source.rs"]
 mod source;
-
-use std::io::{self, Write};
-use std::process::ExitCode;
-
-use clap::Parser;
-use hooked_gpt2::error::FileError;
-use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
-use hooked_gpt2::report::{self, OutputDir};
-use hooked_gpt2::{Gpt2, device};
-use indicatif::{ProgressBar, ProgressStyle};
-
-use arguments::Arguments;
-use failure::{chain, is_broken_pipe};
-
-fn main() -> ExitCode {
-    match sweep(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn sweep(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let device = device::parse(&arguments.device)?;
-    let out = OutputDir::create(&arguments.out)?;
-    let checkpoint = model::open(&arguments)?;
-    let experiment = EinsteinSweep {
-        prompt: arguments.prompt,
-        target: arguments.target,
-        scale: arguments.scale,
-        layers: arguments.layers.and_then(|layers| layers.0),
-        focus_layer: arguments.focus_layer,
-        top_k: arguments.top_k,
-    };
-    let (gpt2, loaded) = Gpt2::load(&checkpoint, arguments.dtype, device)?;
-    for name in loaded.unknown() {
-        eprintln!("note: `{name}` in the checkpoint is not a weight of GPT-2 and was not used");
-    }
-    if loaded.untied {
-        eprintln!(
-            "note: the checkpoint has an unembedding of its own, which was used, though its config ties it"
-        );
-    }
-
-    let bar = ProgressBar::new(0);
-    bar.set_style(ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left")?);
-    let report = experiment.run(checkpoint.name(), &gpt2, checkpoint.tokenizer()?, |progress| {
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-    })?;
-    bar.finish_and_clear();
-
-    let mut json = Vec::new();
-    report::write_json(&mut json, &report)?;
-    // Saved first: whoever closes the pipe early still has the files.
-    save(&out, &report, &json)?;
-    let mut stdout = io::stdout().lock();
-    if arguments.json {
-        stdout.write_all(&json)?;
-    } else {
-        introduce(&mut stdout, &report, &gpt2)?;
-        report::write_text(&mut stdout, &report)?;
-        writeln!(stdout, "\nWritten to {}", out.path().display())?;
-    }
-    Ok(())
-}
-
-/// What runs where.
-fn introduce(out: &mut impl Write, report: &EinsteinReport, gpt2: &Gpt2) -> io::Result<()> {
-    let model = &report.model;
-    writeln!(
-        out,
-        "Model {}: {} layers, {} heads, d_model {}, {} tokens; {} on {}",
-        model.name,
-        model.n_layers,
-        model.n_heads,
-        model.d_model,
-        model.d_vocab,
-        gpt2.precision(),
-        device::name(gpt2.device())
-    )?;
-    let tokens = report.prompt_tokens.len();
-    writeln!(out, "Prompt {:?}: {tokens} tokens\n", report.prompt)
-}
-
-fn save(out: &OutputDir, report: &EinsteinReport, json: &[u8]) -> hooked_gpt2::Result<()> {
-    let mut csv = Vec::new();
-    report::write_csv(&mut csv, report).map_err(|source| {
-        hooked_gpt2::Error::File(FileError::Write { path: out.path().join("sweep.csv"), source })
-    })?;
-    #[cfg(feature = "plot")]
-    let figures = report::figure::einstein(report)?;
-    out.write("sweep.csv", csv)?;
-    out.write("sweep.json", json)?;
-    #[cfg(feature = "plot")]
-    for (name, svg) in figures {
-        out.write(name, svg)?;
-    }
-    Ok(())
-}
+mod tables;
+#[path = "../shared/usage.rs"]
+mod usage;

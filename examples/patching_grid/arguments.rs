@@ -9,6 +9,7 @@ use hooked_gpt2::hook::Site;
 
 /// Patch the clean run into the corrupted one, at each layer and position, and watch two words.
 #[derive(Debug, Parser)]
+#[command(max_term_width = 80)]
 pub struct Arguments {
     /// A model of the hub, a directory, or `bundled`
     #[arg(long, value_name = "NAME|DIR|bundled", default_value = "bundled")]

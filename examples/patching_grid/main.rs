@@ -10,13 +10,14 @@ mod arguments;
 mod failure;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/usage.rs"]
+mod usage;
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter;
 use std::process::ExitCode;
 
-use clap::Parser;
-use hooked_gpt2::report::OutputDir;
+use hooked_gpt2::report::{Align, OutputDir, Table, write_csv_grid};
 use hooked_gpt2::sweep::{LogitDifference, Metric, Replacement, Sweep, Variants};
 use hooked_gpt2::{Batch, Gpt2, device};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,9 +25,14 @@ use ndarray::{Array2, Ix2, s};
 
 use arguments::Arguments;
 use failure::{chain, is_broken_pipe};
+use usage::parse;
 
 fn main() -> ExitCode {
-    match patch(&Arguments::parse()) {
+    let arguments: Arguments = match parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match patch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -96,17 +102,14 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         arguments.right, arguments.wrong
     )?;
     writeln!(stdout, "share of the way to clean, by layer and patched position")?;
-    let header: String = words.iter().fold(String::new(), |mut line, word| {
-        let _ = write!(line, "{:>10}", word.chars().take(9).collect::<String>());
-        line
-    });
-    writeln!(stdout, "layer {header}")?;
-    for (layer, row) in values.outer_iter().enumerate() {
-        let share = |value: f64| (value - unpatched) / (clean_value - unpatched);
-        let cells: String = row.iter().map(|&value| format!("{:>10.3}", share(value))).collect();
-        writeln!(stdout, "{layer:>5} {cells}")?;
+    let headings = iter::once("layer").chain(words.iter().map(String::as_str));
+    let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));
+    for (layer, row) in layers.iter().zip(values.outer_iter()) {
+        let share = |value: &f64| (value - unpatched) / (clean_value - unpatched);
+        let cells = row.iter().map(|value| format!("{:.3}", share(value)));
+        table.row(iter::once(layer.clone()).chain(cells));
     }
-    writeln!(stdout, "\nWritten to {}", out.path().display())?;
+    writeln!(stdout, "{table}\nWritten to {}", out.path().display())?;
     Ok(())
 }
 
@@ -117,16 +120,16 @@ fn save(
     layers: &[String],
     words: &[String],
     changes: &Array2<f64>,
-) -> hooked_gpt2::Result<()> {
-    let mut csv = String::from("layer,position,change\n");
-    for ((layer, position), change) in changes.indexed_iter() {
-        let _ = writeln!(csv, "{layer},{position},{change}");
-    }
+) -> Result<(), Box<dyn std::error::Error>> {
+    let positions: Vec<String> = (0..words.len()).map(|position| position.to_string()).collect();
+    let mut csv = Vec::new();
+    let axes = [("layer", layers), ("position", &positions)];
+    write_csv_grid(&mut csv, &axes, "change", changes.view().into_dyn())?;
     out.write("grid.csv", csv)?;
     #[cfg(feature = "plot")]
     {
         use clap::ValueEnum;
-        use hooked_gpt2::report::figure::{HeatMap, heat_map};
+        use hooked_gpt2::report::figure::HeatMap;
         let site = arguments.site.to_possible_value();
         let site = site.as_ref().map_or("", |site| site.get_name());
         let map = HeatMap {
@@ -136,9 +139,9 @@ fn save(
             columns: ("patched position", words),
             values: changes.view(),
         };
-        out.write("grid.svg", heat_map(&map)?)?;
+        out.write("grid.svg", map.to_svg()?)?;
     }
     #[cfg(not(feature = "plot"))]
-    let _ = (arguments, layers, words);
+    let _ = (arguments, words);
     Ok(())
 }

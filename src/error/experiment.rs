@@ -12,6 +12,16 @@ pub enum ExperimentError {
         /// The layers that are swept.
         swept: Vec<usize>,
     },
+    /// A factor that leads out of the range of the numbers that the model computes in.
+    #[error(
+        "the factor {given:?} leads to logits that {dtype} cannot hold, one nearer to 1 is needed"
+    )]
+    FactorTooLarge {
+        /// The factor.
+        given: f64,
+        /// The number format.
+        dtype: String,
+    },
     /// A sweep without layers.
     #[error("no layer to sweep, at least one is needed")]
     NoLayers,

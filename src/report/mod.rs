@@ -1,9 +1,16 @@
-//! Results as tables, data files and figures: writers that know no tensor.
+//! Writers for any result: aligned tables, CSV, JSON, figures, and a directory that holds them.
+//!
+//! They take numbers and labels, give text, and know neither tensors nor experiments. The example
+//! `einstein_sweep` composes its tables and figures of them.
 
-mod einstein_text;
+mod csv;
 #[cfg(feature = "plot")]
 pub mod figure;
+mod json;
 mod output_dir;
+mod table;
 
-pub use einstein_text::{write_csv, write_json, write_text};
+pub use self::csv::{write_csv, write_csv_grid};
+pub use json::write_json;
 pub use output_dir::OutputDir;
+pub use table::{Align, Table};

@@ -4,8 +4,20 @@ use std::path::Path;
 
 use crate::support::{copy_of, einstein_sweep, stored_tensors, write_stored};
 
+/// Refused when the arguments are read.
+#[track_caller]
+fn assert_misused(arguments: &[&str], expected: &str) {
+    assert_fails(arguments, 2, expected);
+}
+
+/// Refused when it was tried.
 #[track_caller]
 fn assert_refused(arguments: &[&str], expected: &str) {
+    assert_fails(arguments, 1, expected);
+}
+
+#[track_caller]
+fn assert_fails(arguments: &[&str], code: i32, expected: &str) {
     let out = tempfile::tempdir().unwrap();
     let directory = out.path().join("results");
     let mut all = vec!["--out", directory.to_str().unwrap()];
@@ -15,7 +27,7 @@ fn assert_refused(arguments: &[&str], expected: &str) {
     all.extend(arguments);
     let output = einstein_sweep(&[], &all);
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
     assert!(stderr.starts_with("error: "), "{stderr}");
     assert!(stderr.contains(expected), "{expected:?} is not in {stderr}");
@@ -52,18 +64,30 @@ fn a_layer_or_focus_layer_out_of_range() {
     assert_refused(&["--layers", "0,12"], expected);
     assert_refused(&["--focus-layer", "12"], expected);
     assert_refused(&["--layers", "0,1", "--focus-layer", "5"], "not among the swept layers [0, 1]");
-    assert_refused(&["--layers", "8-5"], "no layer to sweep");
+    assert_misused(&["--layers", "8-5"], "'--layers <LAYERS>': layers run upward: `5-8`");
+    for layers in ["", "2-", "x", "0,", "0-99999999999"] {
+        assert_misused(&["--layers", layers], "is no layer, allowed: such as `0,2,5-8`, or `all`");
+    }
 }
 
 #[test]
 fn a_factor_that_is_not_finite() {
     assert_refused(&["--scale", "NaN"], "the scaling factor is NaN");
     assert_refused(&["--scale", "inf"], "the scaling factor is inf");
-    assert_refused(&["--scale", "3e38"], "layer 0, sequence 0: the logits are NaN at position 12");
-    assert_refused(
-        &["--scale", "1e300"],
-        "the scaling factor is 1e300, allowed in this number format",
-    );
+    let expected = "layer 0, sequence 0: the factor 1e30 leads to logits that f32 cannot hold, one \
+                    nearer to 1 is needed";
+    assert_refused(&["--scale", "1e30"], expected);
+    assert_refused(&["--scale", "1e300", "--dtype", "f64"], "logits that f64 cannot hold");
+    let expected = "the scaling factor is 1e300, allowed in this number format";
+    assert_refused(&["--scale", "1e300"], expected);
+}
+
+#[test]
+fn an_option_that_is_not_known_or_has_no_value() {
+    assert_misused(&["--layer", "2"], "unexpected argument '--layer' found; tip: a similar");
+    assert_misused(&["--scale", "half"], "invalid value 'half' for '--scale <SCALE>'");
+    assert_misused(&["--top-k", "-1"], "unexpected argument '-1' found");
+    assert_misused(&["--scale"], "a value is required for '--scale <SCALE>'");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The `einstein_sweep` example, run as a user runs it.
 
+use hooked_gpt2::experiment::einstein::EinsteinSweep;
+use hooked_gpt2::tch::Device;
+use hooked_gpt2::{Checkpoint, Gpt2, Precision};
 use serde_json::Value;
 
 use crate::support::einstein_sweep;
@@ -26,11 +29,69 @@ fn the_default_falls_back_on_the_bundled_model_and_says_so_in_one_line() {
         "Model bundled: 12 layers, 4 heads, d_model 128, 8192 tokens; f32 on cpu",
         "Clean run: top 10",
         "loss 7.8438 nats, rank 482",
-        "    8    7.9003   +0.0565     458   0.97005     +0.1494     0.9156",
-        "divided out by the final layer norm: no evidence",
+        "  rank  clean          logit    ln p\n     0  \" aware\"       4.042  -3.723",
+        "    8  7.9003  +0.0565   458  0.97005     +0.1494     0.9156",
+        "1.0000  divided out*\n* by the final layer norm; no logit changed by 0.001: no evidence",
         "Top 10: clean, and layer 2 scaled by 0.6",
-        "does not hold: r = 0.9640",
+        "  rank  clean          logit    ln p  layer 2 scaled by 0.6  logit    ln p",
+        "1. \"layer 2 at 0.6 shrinks all logits and yet r ≈ 0.995 with the clean ones\"\n   does not hold",
+        "no   r ≈ 0.995   r                       0.9640  0.99 to 0.9975",
     ] {
+        assert!(stdout.contains(expected), "{expected:?} is not in:\n{stdout}");
+    }
+}
+
+#[test]
+fn nothing_that_is_printed_is_wider_than_80_columns() {
+    let out = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["--help"][..],
+        &["--offline"],
+        &["--scale", "1", "--model", "bundled"],
+        &["--layers", "1,3,5,7,9-11", "--model", "bundled"],
+        &["--prompt", &" word".repeat(200), "--scale", "-123456.789", "--model", "bundled"],
+    ] {
+        let output = run_in(out.path(), arguments);
+        assert!(output.status.success(), "{arguments:?}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        // Where the results are is as long as it is.
+        let lines = stdout.lines().filter(|line| !line.starts_with("Written to "));
+        for line in lines {
+            assert!(line.chars().count() <= 80, "{arguments:?}: {line:?}");
+        }
+    }
+}
+
+/// The example goes step by step what `EinsteinSweep::run` does.
+#[test]
+fn the_example_gives_what_the_library_gives() {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = ["--layers", "1-4,11", "--scale", "0.7", "--top-k", "4", "--dtype", "f64"];
+    let output = run_in(out.path(), &[&BUNDLED[..], &["--json"], &arguments].concat());
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sweep = EinsteinSweep {
+        layers: Some(vec![1, 2, 3, 4, 11]),
+        scale: 0.7,
+        top_k: 4,
+        ..EinsteinSweep::default()
+    };
+    let checkpoint = Checkpoint::bundled().unwrap();
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+    let report =
+        sweep.run(checkpoint.name(), &model, checkpoint.tokenizer().unwrap(), |_| ()).unwrap();
+    assert_eq!(printed, serde_json::to_value(&report).unwrap());
+}
+
+#[test]
+fn the_small_examples_run_and_say_what_they_found() {
+    for (example, expected) in [
+        ("ablate_heads", "The word depends most on head 0 of layer 8."),
+        ("patch_residual", "    4  2.915    93 %  ####"),
+        ("steer", "   0  \" it was to be a great deal of it. It was\""),
+    ] {
+        let output = std::process::Command::new(crate::support::example(example)).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{example}");
         assert!(stdout.contains(expected), "{expected:?} is not in:\n{stdout}");
     }
 }

@@ -1,15 +1,15 @@
 //! The whole sweep on the bundled model, against Hugging Face with hooks and SciPy.
 
 use hooked_gpt2::error::{
-    BatchError, ExperimentError, InterventionError, RunError, SelectionError, SweepError,
+    AnalysisError, BatchError, ExperimentError, InterventionError, SelectionError, SweepError,
     TokenizerError,
 };
-use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
+use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep, Reason, Verdict};
 use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Checkpoint, Error, Gpt2, Precision, Result};
 use serde_json::Value;
 
-use crate::support::fixtures;
+use crate::support::{copy_of, fixtures};
 use crate::tolerance;
 
 fn run(sweep: &EinsteinSweep, precision: Precision) -> Result<EinsteinReport> {
@@ -69,9 +69,13 @@ fn the_json_has_the_documented_keys_and_no_others() {
         keys(&report),
         [
             "clean",
+            "environment",
             "findings",
+            "focus_layer",
             "layers",
+            "least_change",
             "model",
+            "options",
             "prompt",
             "prompt_tokens",
             "scale",
@@ -81,6 +85,13 @@ fn the_json_has_the_documented_keys_and_no_others() {
         ]
     );
     assert_eq!(keys(&report["model"]), ["d_model", "d_vocab", "n_heads", "n_layers", "name"]);
+    assert_eq!(keys(&report["environment"]), ["device", "dtype", "versions"]);
+    assert_eq!(keys(&report["environment"]["versions"]), ["hooked-gpt2"]);
+    assert_eq!(
+        keys(&report["options"]),
+        ["focus_layer", "layers", "prompt", "scale", "target", "top_k"]
+    );
+    assert_eq!(keys(&report["work"]), ["block_rows", "naive_block_rows", "passes"]);
     assert_eq!(keys(&report["clean"]), ["entropy", "loss", "probability", "rank", "top_k"]);
     assert_eq!(keys(&report["clean"]["top_k"][0]), ["log_prob", "logit", "text", "token"]);
     assert_eq!(
@@ -88,6 +99,7 @@ fn the_json_has_the_documented_keys_and_no_others() {
         [
             "delta_loss",
             "entropy",
+            "largest_logit_change",
             "layer",
             "logit_std_ratio",
             "loss",
@@ -95,45 +107,131 @@ fn the_json_has_the_documented_keys_and_no_others() {
             "pearson",
             "probability",
             "rank",
+            "share_shrunk",
             "top_k"
         ]
     );
-    assert_eq!(keys(&report["findings"][0]), ["claim", "holds", "measured"]);
     assert_eq!(report["findings"].as_array().unwrap().len(), 3);
+    assert_eq!(keys(&report["findings"][0]), ["claim", "layers", "parts", "reason", "verdict"]);
+    assert_eq!(
+        keys(&report["findings"][0]["parts"][0]),
+        ["holds", "measured", "needed", "quantity", "words"]
+    );
+    assert_eq!(report["findings"][0]["verdict"], "does_not_hold");
+    assert_eq!(report["findings"][0]["parts"][0]["needed"]["at_most"], 0.99);
 }
 
 #[test]
-fn the_last_layer_is_no_evidence_for_a_positive_factor() {
+fn the_json_says_what_was_asked_and_what_it_was_computed_with() {
+    let sweep = EinsteinSweep {
+        scale: 0.8,
+        layers: Some(vec![9, 4]),
+        focus_layer: Some(9),
+        top_k: 3,
+        ..EinsteinSweep::default()
+    };
+    let report = serde_json::to_value(run(&sweep, Precision::F64).unwrap()).unwrap();
+    assert_eq!(report["environment"]["dtype"], "f64");
+    assert_eq!(report["environment"]["device"], "cpu");
+    assert_eq!(report["environment"]["versions"]["hooked-gpt2"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["focus_layer"], 9);
+    assert_eq!(report["options"]["layers"], serde_json::json!([9, 4]));
+    assert_eq!(report["options"]["focus_layer"], 9);
+    assert_eq!(report["options"]["top_k"], 3);
+    assert_eq!(report["options"]["scale"], 0.8);
+    let reason = "the factor is 0.8, the published one 0.6";
+    assert_eq!(report["findings"][0]["verdict"], "cannot_be_told");
+    assert_eq!(report["findings"][0]["reason"], reason);
+    // All layers and a focus of the library's choosing are none that was asked for.
+    let report = serde_json::to_value(run(&EinsteinSweep::default(), Precision::F32).unwrap());
+    let report = report.unwrap();
+    assert!(report["options"]["layers"].is_null() && report["options"]["focus_layer"].is_null());
+    assert_eq!(
+        (&report["focus_layer"], &report["environment"]["dtype"]),
+        (&2.into(), &"f32".into())
+    );
+}
+
+#[test]
+fn a_factor_on_the_last_layer_is_divided_out() {
     let sweep =
         EinsteinSweep { layers: Some(vec![11]), focus_layer: Some(11), ..EinsteinSweep::default() };
-    let report = run(&sweep, Precision::F64).unwrap();
-    assert!(report.is_divided_out(11) && !report.is_divided_out(10));
-    assert!(report.layers[0].delta_loss.abs() < 1e-4);
-    assert!(report.findings.iter().all(|finding| finding.holds.is_none()), "{report:#?}");
-    let mirrored = EinsteinSweep { scale: -0.6, ..sweep };
-    let report = run(&mirrored, Precision::F64).unwrap();
-    assert!(!report.is_divided_out(11));
-    assert!(report.layers[0].delta_loss.abs() > 0.1);
+    for precision in [Precision::F32, Precision::F64] {
+        let report = run(&sweep, precision).unwrap();
+        let last = &report.layers[0];
+        assert!(last.largest_logit_change < 1e-4, "{}", last.largest_logit_change);
+        assert!(report.is_divided_out(last) && !report.is_evidence(last));
+    }
+    // Of a negative factor its sign is left.
+    let report = run(&EinsteinSweep { scale: -0.6, ..sweep }, Precision::F64).unwrap();
+    let last = &report.layers[0];
+    assert!(last.largest_logit_change > 1.0 && last.delta_loss.abs() > 0.1);
+    assert!(!report.is_divided_out(last) && report.is_evidence(last));
 }
 
 #[test]
-fn findings_hold_or_fail_by_what_was_measured() {
-    let mut report = run(&EinsteinSweep::default(), Precision::F32).unwrap();
-    let verdicts: Vec<_> = report.findings.iter().map(|finding| finding.holds).collect();
-    assert_eq!(verdicts, [Some(false), Some(false), Some(false)]);
+fn a_last_layer_beside_which_the_epsilon_weighs_is_evidence() {
+    let copy = copy_of(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model"));
+    let path = copy.path().join("config.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let large = config.replace("1e-05", "1.0");
+    assert_ne!(large, config);
+    std::fs::write(&path, large).unwrap();
+    let checkpoint = Checkpoint::directory(copy.path()).unwrap();
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu).unwrap();
+    let sweep = EinsteinSweep { layers: Some(vec![11]), ..EinsteinSweep::default() };
+    let report = sweep.run("x", &model, checkpoint.tokenizer().unwrap(), |_| ()).unwrap();
+    let last = &report.layers[0];
+    assert!(last.largest_logit_change > 0.01, "{}", last.largest_logit_change);
+    assert!(!report.is_divided_out(last) && report.is_evidence(last));
+}
 
-    // " aware" is the most likely token already: it cannot rise.
-    let sweep = EinsteinSweep { target: " aware".to_owned(), ..EinsteinSweep::default() };
-    assert_eq!(run(&sweep, Precision::F32).unwrap().findings[1].holds, None);
+#[test]
+fn none_of_the_published_findings_holds_on_the_bundled_model() {
+    let report = run(&EinsteinSweep::default(), Precision::F32).unwrap();
+    let verdicts: Vec<_> = report.findings.iter().map(|finding| finding.verdict).collect();
+    assert_eq!(verdicts, [Verdict::DoesNotHold; 3]);
+    // What is said of layer 2 is what was read of it.
+    let measured = |part: usize| report.findings[0].parts[part].measured;
+    let row = report.layer(2).unwrap();
+    assert_eq!(report.findings[0].layers, [2]);
+    assert_eq!(measured(0), Some(row.logit_std_ratio));
+    assert_eq!(measured(1), Some(row.share_shrunk));
+    assert_eq!(measured(2), row.pearson);
+}
 
-    // A factor of 1 keeps the shape and shrinks nothing; of 0.99, keeps it and shrinks a little.
-    let nearly = |scale| EinsteinSweep { scale, ..EinsteinSweep::default() };
-    report = run(&nearly(1.0), Precision::F64).unwrap();
-    assert_eq!(report.findings[0].holds, Some(false));
-    assert_eq!(report.focus().unwrap().pearson, Some(1.0));
-    assert_eq!(report.findings[2].holds, Some(false));
-    report = run(&nearly(0.99), Precision::F64).unwrap();
-    assert_eq!(report.findings[0].holds, Some(true));
+#[test]
+fn a_factor_of_one_changes_nothing_and_has_no_verdict() {
+    for precision in [Precision::F32, Precision::F64, Precision::Bf16] {
+        let report = run(&EinsteinSweep { scale: 1.0, ..EinsteinSweep::default() }, precision);
+        let report = report.unwrap();
+        assert!(report.layers.iter().all(|row| !report.is_evidence(row)), "{precision}");
+        assert!(report.layers.iter().all(|row| !report.is_divided_out(row)), "{precision}");
+        for finding in &report.findings {
+            assert_eq!(finding.verdict, Verdict::CannotBeTold);
+            assert_eq!(finding.reason, Some(Reason::FactorOfOne));
+        }
+    }
+}
+
+#[test]
+fn the_share_of_shrunk_logits_and_the_largest_change_are_those_of_the_focus_logits() {
+    let mut falls_most = Vec::new();
+    for focus_layer in [2, 9] {
+        let focus_layer = Some(focus_layer);
+        let sweep = EinsteinSweep { focus_layer, ..EinsteinSweep::default() };
+        let report = run(&sweep, Precision::F64).unwrap();
+        let (clean, scaled) = (&report.clean_logits, &report.focus_logits);
+        let shrunk = clean.iter().zip(scaled).filter(|(clean, scaled)| scaled.abs() < clean.abs());
+        let focus = report.focus().unwrap();
+        assert_eq!(focus.share_shrunk, shrunk.count() as f64 / clean.len() as f64);
+        let changes = scaled - clean;
+        let rise = changes.iter().copied().fold(0.0, f64::max);
+        let fall = changes.iter().map(|change| -change).fold(0.0, f64::max);
+        assert_eq!(focus.largest_logit_change, rise.max(fall));
+        falls_most.push(fall > rise);
+    }
+    assert_eq!(falls_most, [false, true]);
 }
 
 #[test]
@@ -158,7 +256,8 @@ fn chosen_layers_are_swept_once_each_in_order() {
     assert_eq!((told.len(), told[11]), (12, (rows, rows)));
     assert_eq!((report.work.block_rows, report.work.passes), (rows, 1));
     assert_eq!(report.work.naive_block_rows, report.prompt_tokens.len() * 12 * 3);
-    assert!(report.findings[1].holds.is_none() && report.findings[2].holds.is_none());
+    let untold = |finding: usize| report.findings[finding].verdict == Verdict::CannotBeTold;
+    assert!(untold(0) && untold(1) && untold(2));
 }
 
 #[test]
@@ -200,13 +299,20 @@ fn bad_sweeps_are_typed_errors() {
         error(&|sweep| (sweep.layers, sweep.focus_layer) = (Some(vec![3]), Some(2))),
         Error::Experiment(ExperimentError::FocusNotSwept { given: 2, .. })
     ));
-    assert!(matches!(error(&|sweep| sweep.top_k = 0), Error::Sweep(SweepError::Variant { .. })));
-    assert!(matches!(error(&|sweep| sweep.top_k = 8193), Error::Sweep(SweepError::Variant { .. })));
-    // Overflows f32, and the error says where.
-    let overflow = error(&|sweep| sweep.scale = 3e38);
-    assert!(
-        matches!(&overflow, Error::Sweep(SweepError::Variant { variant, source })
-        if variant == "layer 0, sequence 0" && matches!(**source, Error::Run(RunError::NotANumber { .. }))),
-        "{overflow}"
-    );
+    for top_k in [0, 8193] {
+        assert!(matches!(
+            error(&|sweep| sweep.top_k = top_k),
+            Error::Analysis(AnalysisError::TopKOutOfRange { .. })
+        ));
+    }
+    // Overflows f32, and the error says where and why.
+    let overflow = error(&|sweep| sweep.scale = 1e30);
+    let Error::Sweep(SweepError::Variant { variant, source }) = &overflow else {
+        panic!("{overflow}")
+    };
+    assert_eq!(variant, "layer 0, sequence 0");
+    assert!(matches!(
+        &**source,
+        Error::Experiment(ExperimentError::FactorTooLarge { given: 1e30, dtype }) if dtype == "f32"
+    ));
 }

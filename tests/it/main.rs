@@ -21,6 +21,7 @@ mod noise;
 mod parity;
 mod partial_runs;
 mod ready_sweeps;
+mod report;
 mod runs;
 mod shuffle;
 mod silent_failures;

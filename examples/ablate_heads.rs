@@ -1,0 +1,45 @@
+//! Silences each attention head in turn, and says which of them a word depends on.
+//!
+//! ```sh
+//! cargo run --release --example ablate_heads
+//! ```
+
+use std::error::Error;
+
+use hooked_gpt2::report::{Align, Table};
+use hooked_gpt2::sweep::{DeltaLoss, Metric, Replacement, Sweep, Variants};
+use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
+
+const PROMPT: &str = "It was the best of";
+const TARGET: &str = " the";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let checkpoint = Checkpoint::bundled()?;
+    let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+    let tokenizer = checkpoint.tokenizer()?;
+    let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
+    let change = DeltaLoss::of(tokenizer.single_token(TARGET)?);
+
+    // One variant for each head, in which what it reads from other positions (`z`) is zero.
+    let variants = Variants::ablated_heads(model.config(), Replacement::Zero, &prompt)?;
+    let results = Sweep::new(&model, &prompt).plan(&variants)?.measure(&[&change])?;
+    let changes = results.values(change.name())?; // [layer, head, sequence, position]
+
+    println!("Loss of {TARGET:?} after {PROMPT:?} without one head, less that with all (nats)\n");
+    let (n_layers, n_heads) = (model.config().n_layers, model.config().n_heads);
+    let heads = (0..n_heads).map(|head| format!("head {head}"));
+    let headings = ["layer".to_owned()].into_iter().chain(heads);
+    let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));
+    let mut worst = (0, 0);
+    for layer in 0..n_layers {
+        let of_heads = (0..n_heads).map(|head| format!("{:+.3}", changes[[layer, head, 0, 0]]));
+        table.row([layer.to_string()].into_iter().chain(of_heads));
+        for head in 0..n_heads {
+            if changes[[layer, head, 0, 0]] > changes[[worst.0, worst.1, 0, 0]] {
+                worst = (layer, head);
+            }
+        }
+    }
+    println!("{table}\nThe word depends most on head {} of layer {}.", worst.1, worst.0);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Patches the residual stream of a clean run into a corrupted one, layer by layer, and says how much of
+//! a word that brings back.
+//!
+//! ```sh
+//! cargo run --release --example patch_residual
+//! ```
+
+use hooked_gpt2::analysis::loss::negative_log_likelihood;
+use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions, Site};
+use hooked_gpt2::intervention::Interventions;
+use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, tch::Device};
+
+const CLEAN: &str = "She was a very happy";
+const CORRUPTED: &str = "He was a very happy";
+const TARGET: &str = " woman";
+
+fn main() -> Result<()> {
+    let checkpoint = Checkpoint::bundled()?;
+    let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+    let tokenizer = checkpoint.tokenizer()?;
+    let clean = Batch::single(tokenizer.encode(CLEAN)?)?;
+    let corrupted = Batch::single(tokenizer.encode(CORRUPTED)?)?;
+    let target = tokenizer.single_token(TARGET)?;
+    let loss = |prompt: &Batch, hooks: &dyn HookRegistry| {
+        let output = model.run(prompt).hooks(hooks).unembed(Positions::last()).execute()?;
+        negative_log_likelihood(output.logits.last(0)?.view(), target)
+    };
+
+    // What enters each block of the clean run.
+    let layers = 0..model.config().n_layers;
+    let sites = layers.clone().map(Site::resid_pre);
+    let kept = model.run(&clean).capture(sites).without_logits().execute()?.activations;
+
+    let (with, without) = (loss(&clean, &NoHooks)?, loss(&corrupted, &NoHooks)?);
+    println!(
+        "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?}, {without:.3} after {CORRUPTED:?}\n"
+    );
+    println!("layer   loss  brought back by its clean input at the last position");
+    for layer in layers {
+        let last = kept.get(Site::resid_pre(layer), 0)?.f_get(-1)?;
+        let mut hooks = Interventions::new();
+        hooks.set(At::resid_pre(layer).positions(Positions::last()), &last)?;
+        let patched = loss(&corrupted, &hooks)?;
+        let share = (without - patched) / (without - with);
+        let bar = "#".repeat((40.0 * share).round().max(0.0) as usize);
+        println!("{layer:>5}  {patched:.3}  {:>4.0} %  {bar}", 100.0 * share);
+    }
+    Ok(())
+}

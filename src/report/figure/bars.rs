@@ -1,0 +1,93 @@
+//! Lists of labelled bars, side by side on one scale.
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::is_drawable;
+use super::sheet::{
+    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, TITLE_HEIGHT, cut, sheet, text,
+};
+use crate::Result;
+
+/// Lists of labelled bars, side by side on one scale: the likely tokens of two runs, for instance.
+#[derive(Debug, Clone)]
+pub struct Bars<'a> {
+    /// The lists, from the left; the first one is grey, as what the others are held against.
+    pub lists: &'a [BarList],
+}
+
+/// Bars under one another.
+#[derive(Debug, Clone)]
+pub struct BarList {
+    /// Above it.
+    pub title: String,
+    /// The bars, from the top.
+    pub bars: Vec<Bar>,
+}
+
+/// A bar between its label and its value in words.
+#[derive(Debug, Clone)]
+pub struct Bar {
+    /// On the left.
+    pub label: String,
+    /// Its length; below zero or not a number, there is none.
+    pub value: f64,
+    /// On the right.
+    pub words: String,
+    /// Whether it stands out in red.
+    pub is_marked: bool,
+}
+
+const LIST_WIDTH: u32 = 450;
+const BAR: i32 = 30;
+const TEXT_END: u32 = 150;
+const LONGEST_BAR: f64 = 210.0;
+
+impl Bars<'_> {
+    /// Draws them.
+    ///
+    /// # Errors
+    /// [`Figure`](crate::Error::Figure).
+    pub fn to_svg(&self) -> Result<String> {
+        let rows = self.lists.iter().map(|list| list.bars.len()).max().unwrap_or(0);
+        let width = LIST_WIDTH * self.lists.len().max(1) as u32;
+        let height = TITLE_HEIGHT + BAR as u32 * rows as u32 + 16;
+        sheet((width, height), |area| self.draw(area))
+    }
+
+    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
+        let values = self.lists.iter().flat_map(|list| &list.bars).map(|bar| bar.value);
+        let longest = values.filter(|&value| is_drawable(value)).fold(0.0, f64::max);
+        let mut rest = area.clone();
+        for (number, list) in self.lists.iter().enumerate() {
+            let (panel, right) = rest.split_horizontally(LIST_WIDTH);
+            list.draw(&panel, longest, if number == 0 { GREY } else { BLUE })?;
+            rest = right;
+        }
+        Ok(())
+    }
+}
+
+impl BarList {
+    fn draw(&self, area: &Area<'_>, longest: f64, colour: RGBColor) -> Result<(), FigureError> {
+        let from_left = |size| text(size).pos(Pos::new(HPos::Left, VPos::Center));
+        let from_right = text(LABEL).pos(Pos::new(HPos::Right, VPos::Center));
+        let title = cut(&self.title, LIST_WIDTH - 32, TITLE);
+        area.draw_text(&title, &from_left(TITLE), (16, TITLE_HEIGHT as i32 / 2))?;
+        for (place, bar) in self.bars.iter().enumerate() {
+            let middle = TITLE_HEIGHT as i32 + BAR * place as i32 + BAR / 2;
+            let share = bar.value / longest;
+            let length =
+                if share > 0.0 && is_drawable(bar.value) { LONGEST_BAR * share } else { 0.0 };
+            let (begin, end) = (TEXT_END as i32 + 8, TEXT_END as i32 + 8 + length.round() as i32);
+            let colour = if bar.is_marked { RED } else { colour };
+            let corners = [(begin, middle - 10), (end, middle + 10)];
+            area.draw(&Rectangle::new(corners, colour.filled()))?;
+            let label = cut(&bar.label, TEXT_END - 8, LABEL);
+            area.draw_text(&label, &from_right, (TEXT_END as i32, middle))?;
+            let words = cut(&bar.words, LIST_WIDTH.saturating_sub(end as u32 + 6), LABEL);
+            area.draw_text(&words, &from_left(LABEL), (end + 6, middle))?;
+        }
+        Ok(())
+    }
+}

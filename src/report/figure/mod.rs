@@ -1,0 +1,15 @@
+//! Figures, as SVG text. What is not a number, or too large to be drawn, is left out; texts that would
+//! leave the sheet are cut.
+
+mod axis;
+mod bars;
+mod density;
+mod heat_map;
+mod legend;
+mod panels;
+mod sheet;
+
+pub use bars::{Bar, BarList, Bars};
+pub use density::Density;
+pub use heat_map::HeatMap;
+pub use panels::{IndexPanels, Panel};
