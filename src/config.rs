@@ -85,7 +85,7 @@ impl Config {
     /// the formula, so it is accepted; dropout rates do not matter outside training.
     ///
     /// # Errors
-    /// [`FileError::Json`] for malformed text, [`CheckpointError::Config`] for another architecture or for any
+    /// [`Json`](crate::error::FileError::Json) for malformed text, [`Config`](crate::error::CheckpointError::Config) for another architecture or for any
     /// field whose value would change the mathematics in a way that is not computed here.
     pub fn from_json(text: &[u8], path: &Path) -> Result<Self> {
         let fields = Fields::parse(text, path)?;

@@ -80,9 +80,9 @@ impl Checkpoint {
     /// f64 load in either [`Precision`](crate::Precision).
     ///
     /// # Errors
-    /// [`FileError::NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`](crate::error::CheckpointError::Config) for another
-    /// architecture, [`CheckpointError::Safetensors`](crate::error::CheckpointError::Safetensors) for damaged weights, [`CheckpointError::WeightTwice`](crate::error::CheckpointError::WeightTwice),
-    /// [`CheckpointError::Adapter`](crate::error::CheckpointError::Adapter), [`TokenizerError::File`](crate::error::TokenizerError::File), [`CheckpointError::TokenizerTooLarge`](crate::error::CheckpointError::TokenizerTooLarge).
+    /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`] for another
+    /// architecture, [`CheckpointError::Safetensors`] for damaged weights, [`CheckpointError::WeightTwice`],
+    /// [`CheckpointError::Adapter`], [`File`](crate::error::TokenizerError::File), [`CheckpointError::TokenizerTooLarge`].
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let files = directory::Files::find(path)?;

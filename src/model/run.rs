@@ -160,8 +160,8 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Before anything is computed: [`SequenceTooLong`](crate::error::BatchError::SequenceTooLong) and
     /// [`TokenOutOfRange`](crate::error::BatchError::TokenOutOfRange);
-    /// [`HookError::Refused`](crate::error::HookError::Refused) and
-    /// [`CaptureError::Refused`](crate::error::CaptureError::Refused), whose reason says what does not fit;
+    /// [`Refused`](crate::error::HookError::Refused) and
+    /// [`Refused`](crate::error::CaptureError::Refused), whose reason says what does not fit;
     /// [`SelectionError`](crate::error::SelectionError) for the positions to unembed and the ends of the run;
     /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) and
     /// [`RegistryCount`](crate::error::HookError::RegistryCount); [`ResidualForm`](RunError::ResidualForm),
