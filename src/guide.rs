@@ -14,6 +14,7 @@
 //! - [Tables, data files and figures][reports] of any result
 //! - [Conformance][conformance]: identities, checked on a model of yours
 //! - [What it costs][performance]
+//! - [Security][security]: what is trusted, checked and not promised
 //! - [Architecture][architecture]: the rooms, and where a change goes
 //!
 //! Every program in it is compiled, and run where it can be, with the tests.
@@ -31,6 +32,7 @@
 //! [hooks]: self::hooks
 //! [performance]: self::performance
 //! [reports]: self::reports
+//! [security]: self::security
 //! [sites]: self::sites
 //! [sweeps]: self::sweeps
 //! [weights]: self::weights
@@ -43,6 +45,7 @@ macro_rules! page {
         /// [bundled_model]: crate::guide::bundled_model
         /// [edits]: crate::guide::edits
         /// [reports]: crate::guide::reports
+        /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
         #[doc = picture!("patching_grid.svg")]
@@ -78,6 +81,7 @@ page!(gradients, "../docs/gradients.md");
 page!(hooks, "../docs/hooks.md");
 page!(performance, "../docs/performance.md");
 page!(reports, "../docs/reports.md");
+page!(security, "../docs/security.md");
 page!(sites, "../docs/sites.md");
 page!(sweeps, "../docs/sweeps.md");
 page!(weights, "../docs/weights.md");

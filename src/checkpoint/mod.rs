@@ -96,16 +96,19 @@ impl Checkpoint {
     /// `distilgpt2`, or any `organisation/name`.
     ///
     /// The standard cache is looked into first; what is not there is downloaded into it. The
-    /// environment variables `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`, `HF_TOKEN` and
-    /// `HF_ENDPOINT` mean what they mean everywhere.
+    /// environment variables `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE`, `HF_TOKEN`,
+    /// `HF_TOKEN_PATH` and `HF_ENDPOINT` mean what they mean everywhere.
     ///
     /// # Errors
-    /// [`CheckpointError::NotCached`] when downloads are off, [`CheckpointError::Hub`] when one fails, and those of
+    /// [`CheckpointError::NotCached`] when downloads are off, [`CheckpointError::Hub`] when one fails,
+    /// [`CheckpointError::ModelName`], [`CheckpointError::DamagedCache`], and those of
     /// [`directory`](Self::directory).
     #[cfg(feature = "hub")]
     pub fn hub(model: &str, download: Download<'_>) -> Result<Self> {
         let snapshot = hub::snapshot(model, download)?;
-        Ok(Self { name: model.to_owned(), ..Self::directory(snapshot)? })
+        let checkpoint =
+            Self::directory(&snapshot).map_err(|error| hub::blame(&snapshot, error))?;
+        Ok(Self { name: model.to_owned(), ..checkpoint })
     }
 
     fn new(

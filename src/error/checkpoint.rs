@@ -90,7 +90,23 @@ pub enum CheckpointError {
         model: String,
         /// The file.
         file: String,
-        /// The client's reason.
+        /// What the hub did, or did not do. Of what it sent no more than a few words, without control characters.
+        reason: String,
+    },
+    /// A name that no model on the hub can have.
+    #[error(
+        "{given:?} is not the name of a model on the hub, allowed: `name` and `organisation/name`, of letters, digits, `.`, `_` and `-`"
+    )]
+    ModelName {
+        /// The name.
+        given: String,
+    },
+    /// A file of the hub's cache is no longer what was put there.
+    #[error("{path}: damaged, {reason}: delete it, and it is downloaded again", path = path.display())]
+    DamagedCache {
+        /// The file to delete.
+        path: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
     /// A model that is not in the cache was asked for without the network.

@@ -111,7 +111,7 @@ fn the_guide_shows_the_pictures_that_lie_in_the_docs() {
 
 #[test]
 fn the_relative_links_of_the_front_pages_lead_somewhere() {
-    for page in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for page in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"] {
         let page = root().join(page);
         for line in prose(&page) {
             for target in written_out(&line).filter(|target| is_relative(target)) {

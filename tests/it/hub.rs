@@ -1,4 +1,4 @@
-//! The hub, played by a small server on this machine.
+//! The hub, played by a small server on this machine. What hubs do that mean no good is tested beside the client.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
 use crate::support::einstein_sweep;
 
@@ -106,28 +108,43 @@ fn answer(
         );
     };
     let range = headers.get("range").and_then(|range| range.strip_prefix("bytes="));
-    let (first, last) = range.and_then(|range| range.split_once('-')).unwrap_or(("0", ""));
-    let is_look = (first, last) == ("0", "0");
-    let first: usize = first.parse().unwrap_or(0);
-    let last = last.parse().unwrap_or(content.len() - 1);
+    let range = range.filter(|_| !behaviour.ignores_ranges);
+    let first: usize = range.map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
+    let is_look = request.starts_with("HEAD ");
     if !is_look {
         let token = headers.get("authorization").cloned();
         requests.lock().unwrap().push((file.to_owned(), Some(first), token));
     }
-    let body =
-        if behaviour.ignores_ranges && !is_look { &content[..] } else { &content[first..=last] };
+    let (body, length) = (&content[first..], content.len());
+    let status = match range {
+        Some(_) => {
+            format!("206 Partial Content\r\nContent-Range: bytes {first}-{}/{length}", length - 1)
+        }
+        None => "200 OK".to_owned(),
+    };
     write!(
         stream,
-        "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\n\
-         Content-Range: bytes {first}-{last}/{}\r\nETag: \"{file}-of-{COMMIT}\"\r\n\
-         X-Repo-Commit: {COMMIT}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\n\
+         Connection: close\r\n\r\n",
         body.len(),
-        content.len()
+        hash(file, content),
     )?;
-    if behaviour.breaks_off && file == WEIGHTS && !is_look {
-        return stream.write_all(&body[..body.len() / 2]);
+    match () {
+        () if is_look => Ok(()),
+        () if behaviour.breaks_off && file == WEIGHTS => stream.write_all(&body[..body.len() / 2]),
+        () => stream.write_all(body),
     }
-    stream.write_all(body)
+}
+
+/// As the hub has it: SHA-256 of weights, and git's SHA-1 of what is small.
+fn hash(file: &str, content: &[u8]) -> String {
+    let hash = if file == WEIGHTS {
+        digest(&SHA256, content)
+    } else {
+        let object = [format!("blob {}\0", content.len()).as_bytes(), content].concat();
+        digest(&SHA1_FOR_LEGACY_USE_ONLY, &object)
+    };
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[track_caller]
@@ -200,9 +217,48 @@ fn a_server_that_cannot_resume_makes_the_download_start_again() {
     *hub.behaviour.lock().unwrap() = Behaviour { breaks_off: true, ignores_ranges: false };
     assert_failed(&hub.sweep(home.path(), &[]), "cannot get `model.safetensors`");
     *hub.behaviour.lock().unwrap() = Behaviour { breaks_off: false, ignores_ranges: true };
-    assert_failed(&hub.sweep(home.path(), &[]), "bytes announced");
-    assert_failed(&hub.sweep(home.path(), &[("HF_HUB_OFFLINE", "1")]), "not in the cache");
     assert_ok(&hub.sweep(home.path(), &[]));
+    assert_eq!(hub.weight_requests(), [Some(0), Some(0)]);
+}
+
+#[test]
+fn the_cache_is_laid_out_as_everybody_expects_it() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    assert_ok(&hub.sweep(home.path(), &[]));
+    let model = home.path().join("hub/models--someone--demo");
+    for file in ["config.json", WEIGHTS, "tokenizer.json"] {
+        let content = std::fs::read(model.join("snapshots").join(COMMIT).join(file)).unwrap();
+        let link = model.join("snapshots").join(COMMIT).join(file).read_link().unwrap();
+        assert_eq!(link, Path::new("../../blobs").join(hash(file, &content)));
+    }
+    assert_eq!(std::fs::read_dir(model.join("blobs")).unwrap().count(), 3);
+}
+
+#[test]
+fn a_damaged_cache_says_which_file_to_delete() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    assert_ok(&hub.sweep(home.path(), &[]));
+    let snapshot = home.path().join("hub/models--someone--demo/snapshots").join(COMMIT);
+    for file in ["config.json", WEIGHTS, "tokenizer.json"] {
+        let blob = snapshot.join(file).canonicalize().unwrap();
+        let content = std::fs::read(&blob).unwrap();
+        std::fs::write(&blob, &content[..content.len() / 2]).unwrap();
+        let output = hub.sweep(home.path(), &[]);
+        assert_failed(&output, &format!("{}: damaged", blob.display()));
+        assert_failed(&output, "delete it, and it is downloaded again");
+        std::fs::remove_file(&blob).unwrap();
+        assert_ok(&hub.sweep(home.path(), &[]));
+    }
+}
+
+#[test]
+fn a_name_that_no_model_can_have_is_an_error() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    let output = einstein_sweep(
+        &[("HF_HOME", home.path().to_str().unwrap()), ("HF_ENDPOINT", &hub.address)],
+        &["--model", "a b\n", "--out", home.path().join("out").to_str().unwrap()],
+    );
+    assert_failed(&output, r#""a b\n" is not the name of a model on the hub"#);
 }
 
 #[test]
