@@ -14,6 +14,7 @@
 //! - [Tables, data files and figures][reports] of any result
 //! - [Conformance][conformance]: identities, checked on a model of yours
 //! - [What it costs][performance]
+//! - [Threads and processes][threads]
 //! - [Security][security]: what is trusted, checked and not promised
 //! - [Architecture][architecture]: the rooms, and where a change goes
 //!
@@ -35,6 +36,7 @@
 //! [security]: self::security
 //! [sites]: self::sites
 //! [sweeps]: self::sweeps
+//! [threads]: self::threads
 //! [weights]: self::weights
 
 // A page's own links and pictures are defined at its end, for those who read it in the repository. Of two
@@ -45,6 +47,7 @@ macro_rules! page {
         /// [bundled_model]: crate::guide::bundled_model
         /// [edits]: crate::guide::edits
         /// [reports]: crate::guide::reports
+        /// [performance]: crate::guide::performance
         /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
@@ -84,6 +87,7 @@ page!(reports, "../docs/reports.md");
 page!(security, "../docs/security.md");
 page!(sites, "../docs/sites.md");
 page!(sweeps, "../docs/sweeps.md");
+page!(threads, "../docs/threads.md");
 page!(weights, "../docs/weights.md");
 
 #[cfg(doctest)]

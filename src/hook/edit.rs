@@ -19,7 +19,7 @@ use crate::site::Site;
 ///
 /// At `attn_scores`, what is negative infinity stays so, whatever an edit returns: no edit lets a query
 /// see a key that the causal mask or a knock-out hides from it.
-pub trait Edit: Any + fmt::Debug + Send {
+pub trait Edit: Any + fmt::Debug + Send + Sync {
     /// Checks, before anything is computed, that the edit fits what it will be given.
     ///
     /// `selected` and `part` are all that the hook selects in some sequences of equal length. What

@@ -19,7 +19,7 @@ use super::Hook;
 ///     fn layers(&self) -> Vec<usize> { self.hooks.layers() }
 /// }
 /// ```
-pub trait HookRegistry {
+pub trait HookRegistry: Send + Sync {
     /// The hooks due in block `layer`: in execution order of their sites, those of one site in the
     /// order in which they apply. Empty where there is nothing to do, which costs one branch.
     fn hooks(&self, layer: usize) -> &[Hook];

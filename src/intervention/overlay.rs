@@ -1,20 +1,29 @@
 //! A tensor that is laid over what a hook selects.
 
+use std::fmt;
+
 use tch::Tensor;
 
 use crate::error::{InterventionError, Result};
 use crate::hook::{Part, TensorForm};
+use crate::shared_tensor::SharedTensor;
 use crate::site::SiteShape;
 
 /// A tensor of an edit. Its axes are the last ones of what is selected; those that it lacks, or that
 /// have length 1, are repeated.
-#[derive(Debug)]
-pub(super) struct Overlay(Tensor);
+pub(super) struct Overlay(SharedTensor);
+
+/// Edits show it, and name hooks by that: as the tensor itself.
+impl fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Overlay {
     /// Keeps a copy of `value`, so that nothing changes behind a registry's back.
     pub fn new(value: &Tensor) -> Result<Self> {
-        Ok(Self(value.f_detach_copy()?))
+        Ok(Self(SharedTensor::new(value)?))
     }
 
     /// The tensor as it was given.

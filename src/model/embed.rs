@@ -7,14 +7,15 @@ use super::pass::Pass;
 use crate::checkpoint::Module;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
+use crate::shared_tensor::SharedTensor;
 use crate::site::Site;
 
 /// `x_p = W_E[token_p] + W_pos[p]`.
 #[derive(Debug)]
 pub(super) struct Embed {
     /// `[d_vocab, d_model]`, to which the unembedding may be tied.
-    pub tokens: Tensor,
-    pub positions: Tensor,
+    pub tokens: SharedTensor,
+    pub positions: SharedTensor,
 }
 
 impl Embed {

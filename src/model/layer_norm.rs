@@ -8,13 +8,14 @@ use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
+use crate::shared_tensor::SharedTensor;
 use crate::site::Site;
 
 /// `y = (x - mean) / sqrt(var + eps) · gain + bias`, over the last axis (Ba et al. 2016).
 #[derive(Debug)]
 pub(super) struct LayerNorm {
-    pub gain: Tensor,
-    pub bias: Tensor,
+    pub gain: SharedTensor,
+    pub bias: SharedTensor,
     epsilon: f64,
 }
 
@@ -38,7 +39,7 @@ impl LayerNorm {
     /// - x: `[…, d_model]`
     /// - result: as x
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (gain, bias) = (Some(&self.gain), Some(&self.bias));
+        let (gain, bias) = (Some(&*self.gain), Some(&*self.bias));
         Ok(x.f_layer_norm(self.gain.size(), gain, bias, self.epsilon, false)?)
     }
 

@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::Loader;
 use crate::checkpoint::Module;
 use crate::error::Result;
+use crate::shared_tensor::SharedTensor;
 
 /// `y = x W + b`, with W stored `[in, out]` (what Hugging Face calls Conv1D).
 ///
@@ -13,16 +14,16 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(super) struct Linear {
     weight: Weight,
-    pub bias: Tensor,
+    pub bias: SharedTensor,
 }
 
 #[derive(Debug)]
 enum Weight {
     /// `[in, out]`
-    Dense(Tensor),
+    Dense(SharedTensor),
     /// `[out, in]`, as oneDNN takes it: its products are up to three times as fast as those of libtorch's
     /// BLAS, the more so the fewer the rows. It has no f64 and no GPUs.
-    OneDnn(Tensor),
+    OneDnn(SharedTensor),
 }
 
 impl Linear {
@@ -42,7 +43,7 @@ impl Linear {
             && !x.requires_grad()
         {
             let product = x.f_to_mkldnn(weight.f_kind()?)?;
-            let product = product.f_mkldnn_linear(weight, Some(&self.bias))?;
+            let product = product.f_mkldnn_linear(weight, Some(&*self.bias))?;
             return Ok(product.f_to_dense(kind, false)?);
         }
         let factors = self.weight.kind()?;
@@ -79,16 +80,16 @@ impl Linear {
 }
 
 impl Weight {
-    fn new(read: Tensor, kind: Kind) -> Result<Self> {
+    fn new(read: SharedTensor, kind: Kind) -> Result<Self> {
         let dense = read.f_to_kind(kind)?;
         drop(read);
         let is_taken = dense.device() == Device::Cpu && onednn_takes(kind);
         if !is_taken || !tch::utils::has_mkldnn() {
-            return Ok(Weight::Dense(dense));
+            return Ok(Weight::Dense(SharedTensor::from_own(dense)));
         }
         let transposed = dense.f_transpose(0, 1)?.f_contiguous()?;
         drop(dense);
-        Ok(Weight::OneDnn(transposed.f_to_mkldnn(kind)?))
+        Ok(Weight::OneDnn(SharedTensor::from_own(transposed.f_to_mkldnn(kind)?)))
     }
 
     fn kind(&self) -> Result<Kind> {

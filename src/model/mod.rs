@@ -27,7 +27,7 @@ mod sampling;
 mod scored;
 mod unembed;
 
-use tch::{Device, Tensor};
+use tch::Device;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, LoadReport, Module, Weights};
@@ -35,6 +35,7 @@ use crate::config::Config;
 use crate::device;
 use crate::error::Result;
 use crate::precision::Precision;
+use crate::shared_tensor::SharedTensor;
 
 use block::Block;
 use embed::Embed;
@@ -48,6 +49,8 @@ pub(crate) use scored::Scored;
 use unembed::Unembed;
 
 /// A GPT-2 in memory. It never changes: an intervention is an argument of a run.
+///
+/// So threads may use one at the same time: `docs/threads.md` says how.
 #[derive(Debug)]
 pub struct Gpt2 {
     config: Config,
@@ -150,16 +153,17 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn weight(&self, module: Module) -> Result<Tensor> {
+    fn weight(&self, module: Module) -> Result<SharedTensor> {
         self.read(&module.weight())
     }
 
-    fn bias(&self, module: Module) -> Result<Tensor> {
+    fn bias(&self, module: Module) -> Result<SharedTensor> {
         self.read(&module.bias())
     }
 
-    fn read(&self, name: &str) -> Result<Tensor> {
-        self.weights.read(name, self.precision.kind(), self.device)
+    fn read(&self, name: &str) -> Result<SharedTensor> {
+        let tensor = self.weights.read(name, self.precision.kind(), self.device)?;
+        Ok(SharedTensor::from_own(tensor))
     }
 
     /// Whether there is an unembedding that is not the token embedding.

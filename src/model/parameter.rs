@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::Gpt2;
 use super::block::Block;
@@ -184,9 +184,7 @@ impl Gpt2 {
     /// [`Bf16`](crate::Precision::Bf16) the weights of the blocks' products have the values that the model
     /// multiplies with, which are rounded to bfloat16.
     ///
-    /// The tensor is the caller's own: whatever is done to it, the model stays as it is. It shares the model's
-    /// memory until one of them is written to, and is made anew where the model keeps another form:
-    /// `docs/weights.md` says where.
+    /// The tensor is the caller's own, a copy: whatever is done to it, the model stays as it is.
     ///
     /// What a head of block 5 writes for what it reads, its OV circuit (Elhage et al. 2021):
     ///
@@ -218,10 +216,7 @@ impl Gpt2 {
             Place::LnFinalB => self.unembed.ln_final.bias.shallow_clone(),
             Place::WU => self.unembed.w_u()?,
         };
-        Ok(match found.device() {
-            Device::Cpu | Device::Cuda(_) => found.f_internal_lazy_clone()?,
-            // libtorch's other backends may write to memory without asking who shares it.
-            _ => found.f_detach_copy()?,
-        })
+        // Not a lazy copy: libtorch makes one by changing what it copies, which other threads may be reading.
+        Ok(found.f_detach_copy()?)
     }
 }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatcher, Interrupt};
 use crate::error::{Result, RunError};
 use crate::hook::TensorForm;
+use crate::shared_tensor::SharedTensor;
 use crate::site::Site;
 
 /// `logits = ln_final(x) W_U`, where W_U is the transposed token embedding unless untied.
@@ -18,13 +19,13 @@ use crate::site::Site;
 pub(super) struct Unembed {
     pub ln_final: LayerNorm,
     /// `[d_vocab, d_model]`, as stored.
-    weight: Tensor,
+    weight: SharedTensor,
 }
 
 impl Unembed {
     pub fn load(loader: &Loader<'_>, config: &Config, embed: &Embed) -> Result<Self> {
         let weight = if config.tie_word_embeddings {
-            embed.tokens.shallow_clone()
+            embed.tokens.share()
         } else {
             loader.weight(Module::LmHead)?
         };

@@ -191,20 +191,20 @@ fn an_edit_that_does_not_fit_is_refused_before_the_run() {
     let wrong = Tensor::zeros([4, 24], double);
     assert_eq!(
         refused(Hook::new(At::resid_post(1), Set::new(&wrong).unwrap())),
-        "hook `Set { value: Overlay(Tensor[[4, 24], Double]) }` cannot stand at \
+        "hook `Set { value: Tensor[[4, 24], Double] }` cannot stand at \
          blocks.1.hook_resid_post: its tensor is [4, 24] Double on Cpu, \
          it must repeat into [1, 5, 24] Double on Cpu"
     );
     assert_eq!(
         refused(Hook::new(At::z(0).heads([0, 1]), Add::new(&wrong, 1.0).unwrap())),
-        "hook `Add { vector: Overlay(Tensor[[4, 24], Double]), coefficient: 1.0 }` cannot stand at \
+        "hook `Add { vector: Tensor[[4, 24], Double], coefficient: 1.0 }` cannot stand at \
          blocks.0.attn.hook_z, heads [0, 1]: its tensor is [4, 24] Double on Cpu, \
          it must repeat into [1, 5, 2, 8] Double on Cpu"
     );
     let single_precision = Tensor::zeros([24], (Kind::Float, Device::Cpu));
     assert_eq!(
         refused(Hook::new(At::mlp_out(2), Interpolate::new(&single_precision, 0.5).unwrap())),
-        "hook `Interpolate { target: Overlay(Tensor[[24], Float]), weight: 0.5 }` cannot stand at \
+        "hook `Interpolate { target: Tensor[[24], Float], weight: 0.5 }` cannot stand at \
          blocks.2.hook_mlp_out: its tensor is [24] Float on Cpu, \
          it must repeat into [1, 5, 24] Double on Cpu"
     );

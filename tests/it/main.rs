@@ -31,6 +31,7 @@ mod sweep;
 mod sweep_bases;
 mod sweep_captures;
 mod sweep_metrics;
+mod threads;
 mod tokenizer;
 mod tolerance;
 mod unembed;

@@ -44,7 +44,7 @@ fn an_edit_that_a_later_one_at_its_site_overwrites_is_refused() {
         error.as_deref(),
         Some(
             "hook `Scale { factor: 2.0 }` cannot stand at blocks.1.hook_resid_mid, positions 2: it \
-             changes nothing: `Set { value: Overlay(Tensor[[24], Double]) }` at \
+             changes nothing: `Set { value: Tensor[[24], Double] }` at \
              blocks.1.hook_resid_mid overwrites it"
         )
     );
