@@ -12,7 +12,6 @@ mod environment;
 mod file;
 mod names;
 mod origin;
-mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +25,7 @@ use names::ModelName;
 
 use super::directory::{self, CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS, WEIGHTS_INDEX};
 use super::source::{Download, DownloadProgress};
-use crate::error::{CheckpointError, Error, Result};
+use crate::error::{CheckpointError, Error, Result, shown, shown_reason};
 
 /// The directory of the cache that holds all files of `model`, downloaded where needed.
 pub(super) fn snapshot(model: &str, download: Download<'_>) -> Result<PathBuf> {
@@ -194,7 +193,7 @@ impl Fetch<'_> {
             return Err(refused(format!("{} shards, allowed: {MOST_SHARDS}", shards.len())));
         }
         if let Some(shard) = shards.iter().find(|shard| !names::is_plain(shard)) {
-            let shard = shown::shown(shard);
+            let shard = shown(shard);
             return Err(refused(format!("the shard `{shard}` is not the plain name of a file")));
         }
         Ok(shards.into_iter().collect())
@@ -230,7 +229,7 @@ impl Fetch<'_> {
             Failure::Hub(reason) => Error::Checkpoint(CheckpointError::Hub {
                 model: self.model.to_string(),
                 file: file.to_owned(),
-                reason: shown::reason(&reason),
+                reason: shown_reason(&reason),
             }),
         }
     }

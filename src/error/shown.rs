@@ -1,17 +1,17 @@
-//! What a hub sent, as an error may show it.
+//! What somebody else wrote, as an error may show it.
 
-/// Longer texts of the hub's are cut.
+/// Longer texts are cut.
 const LENGTH: usize = 80;
 /// Longer reasons are, whoever wrote them.
 const REASON: usize = 300;
 
-/// A text of the hub's: no more than its beginning, on one line.
-pub fn shown(text: &str) -> String {
+/// A text of somebody else's, of a file or a hub: no more than its beginning, on one line.
+pub(crate) fn shown(text: &str) -> String {
     cut(text, LENGTH)
 }
 
-/// A reason, which may have a text of the hub's in it.
-pub fn reason(text: &str) -> String {
+/// A reason, which may have such a text in it.
+pub(crate) fn shown_reason(text: &str) -> String {
     cut(text, REASON)
 }
 
@@ -41,6 +41,6 @@ mod tests {
         assert_eq!(shown("ü 'a' \"b\" \\"), "ü 'a' \"b\" \\");
         assert_eq!(shown("\u{1b}[2J\r\n\0\u{202e}\u{9b}"), r"\u{1b}[2J\r\n\0\u{202e}\u{9b}");
         assert_eq!(shown(&"é".repeat(50)), format!("{}…", "é".repeat(40)));
-        assert_eq!(reason(&"\u{7}".repeat(1000)).len(), 300 + '…'.len_utf8());
+        assert_eq!(shown_reason(&"\u{7}".repeat(1000)).len(), 300 + '…'.len_utf8());
     }
 }
