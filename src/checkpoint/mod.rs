@@ -16,6 +16,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::error::{CheckpointError, Error, Result};
+use crate::regular_file;
 use crate::tokenizer::Tokenizer;
 
 pub(crate) use names::Module;
@@ -85,9 +86,10 @@ impl Checkpoint {
     /// [`CheckpointError::Adapter`], [`File`](crate::error::TokenizerError::File), [`CheckpointError::TokenizerTooLarge`].
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let files = directory::Files::find(path)?;
-        let config = Config::from_json(&directory::read(&files.config)?, &files.config)?;
-        let weights = Weights::files(&files.weights)?;
+        let files = directory::Files::open(path)?;
+        let content = files.config.content(regular_file::SMALL)?;
+        let config = Config::from_json(&content, files.config.path())?;
+        let weights = Weights::files(files.weights)?;
         let tokenizer = files.tokenizer.map(|files| files.load()).transpose()?;
         Self::new(path.display().to_string(), config, weights, tokenizer)
     }

@@ -28,7 +28,7 @@ pub use hook::HookError;
 pub use intervention::InterventionError;
 pub use run::RunError;
 pub use selection::SelectionError;
-pub(crate) use shown::{shown, shown_reason};
+pub(crate) use shown::{shown, shown_debug, shown_path, shown_reason};
 pub use sweep::SweepError;
 pub use tokenizer::TokenizerError;
 
