@@ -17,7 +17,7 @@ const ADAPTER: &str = "adapter_config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
-const ADDED_TOKENS: &str = "added_tokens.json";
+pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
 /// Each of them is a request to a hub, and a file held open.
 const MOST_SHARDS: usize = 1000;
 /// No file system in use has longer names.

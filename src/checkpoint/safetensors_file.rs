@@ -116,9 +116,38 @@ impl SafetensorsFile {
         self.metadata.info(name).map(|info| &info.shape[..])
     }
 
-    /// Reads the tensor stored as `name` as `kind` on `device`.
+    /// Reads the weight stored as `name` as `kind` on `device`.
+    ///
+    /// # Errors
+    /// Those of [`read_stored`](Self::read_stored), and [`CheckpointError::NotFinite`].
     pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
-        Ok(self.read_stored(name)?.f_to_device(device)?.f_to_kind(kind)?)
+        let stored = self.read_stored(name)?;
+        self.check_finite(name, &stored, kind)?;
+        Ok(stored.f_to_device(device)?.f_to_kind(kind)?)
+    }
+
+    /// Checks that all numbers of `tensor`, on the CPU as it was read, are finite in `kind`. Nothing that a run of
+    /// others computes means anything, and later nobody could tell which weight it was.
+    fn check_finite(&self, name: &str, tensor: &Tensor, kind: Kind) -> Result<()> {
+        let stored = tensor.f_kind()?;
+        let bytes = memory(tensor, tensor.numel() * stored.elt_size_in_bytes());
+        let Some(index) = first_not_finite(bytes, stored, kind) else { return Ok(()) };
+        let mut rest = index;
+        let mut place = Vec::new();
+        for size in tensor.size().into_iter().rev() {
+            place.push(rest % size as usize);
+            rest /= size as usize;
+        }
+        place.reverse();
+        let entry = tensor.f_view([-1])?.f_double_value(&[index as i64])?;
+        Err(CheckpointError::NotFinite {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+            place,
+            given: entry,
+            precision: if kind == Kind::Double { "f64" } else { "f32" },
+        }
+        .into())
     }
 
     /// Reads the tensor stored as `name` as it is, onto the CPU.
@@ -153,11 +182,7 @@ impl SafetensorsFile {
         if from == to {
             return Ok(());
         }
-        // SAFETY: the tensor was allocated just now, contiguous, on the CPU, for exactly the
-        // elements that `Metadata` has checked to take `to - from` bytes, and nobody else has it.
-        let memory =
-            unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), to - from) };
-        self.content.fill(memory, self.data_start as usize + from)
+        self.content.fill(memory_mut(tensor, to - from), self.data_start as usize + from)
     }
 
     fn stored_kind(&self, name: &str, info: &TensorInfo) -> Result<Kind> {
@@ -174,4 +199,46 @@ impl SafetensorsFile {
             .into()),
         }
     }
+}
+
+/// The `len` bytes of a contiguous tensor on the CPU.
+fn memory(tensor: &Tensor, len: usize) -> &[u8] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: it is called for tensors that were allocated by `read_stored` for exactly so many bytes.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), len) }
+}
+
+/// The same, to be written.
+fn memory_mut(tensor: &mut Tensor, len: usize) -> &mut [u8] {
+    // SAFETY: the tensor was allocated just now, contiguous, on the CPU, for exactly the elements that `Metadata`
+    // has checked to take `len` bytes, and nobody else has it.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), len) }
+}
+
+/// Where the first number is that is NaN or infinite in `kind`.
+fn first_not_finite(bytes: &[u8], stored: Kind, kind: Kind) -> Option<usize> {
+    match stored {
+        Kind::Float => position(bytes, |bits| u32::from_le_bytes(bits) << 1 >= 0xff << 24),
+        Kind::Half => position(bytes, |bits| u16::from_le_bytes(bits) << 1 >= 0x1f << 11),
+        Kind::BFloat16 => position(bytes, |bits| u16::from_le_bytes(bits) << 1 >= 0xff << 8),
+        _ if kind == Kind::Double => position(bytes, |bits| !f64::from_le_bytes(bits).is_finite()),
+        _ => position(bytes, |bits| !(f64::from_le_bytes(bits) as f32).is_finite()),
+    }
+}
+
+/// Where the first number is that `is_wanted`.
+fn position<const BYTES: usize>(
+    bytes: &[u8],
+    is_wanted: impl Fn([u8; BYTES]) -> bool,
+) -> Option<usize> {
+    const BLOCK: usize = 1 << 12;
+    let (numbers, _) = bytes.as_chunks::<BYTES>();
+    // Whole blocks without a branch: several numbers at once.
+    let block = numbers
+        .chunks(BLOCK)
+        .position(|block| block.iter().fold(false, |found, &number| found | is_wanted(number)))?;
+    let within = numbers[block * BLOCK..].iter().position(|&number| is_wanted(number))?;
+    Some(block * BLOCK + within)
 }

@@ -56,6 +56,20 @@ pub enum CheckpointError {
         /// How it is stored.
         given: String,
     },
+    /// A weight is NaN or infinite, in the file or in the number format that it is loaded in.
+    #[error("{path}: `{tensor}` is {given:e} at {place:?}, a number that is finite in {precision} is needed", path = shown_path(path), tensor = shown(tensor))]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The weight's name in the file.
+        tensor: String,
+        /// Where the first such number is, along each axis.
+        place: Vec<usize>,
+        /// That number.
+        given: f64,
+        /// The number format.
+        precision: &'static str,
+    },
     /// The checkpoint lacks weights.
     #[error("{checkpoint}: {count} weights are missing, the first is `{first}`", checkpoint = shown_reason(checkpoint), count = names.len(), first = shown(names.first().map_or("", String::as_str)))]
     MissingWeights {

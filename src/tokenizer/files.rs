@@ -89,6 +89,7 @@ fn too_many(what: &str) -> String {
 
 /// All of a `tokenizer.json` but for its long lists.
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object, the tokenizer")]
 struct Parts {
     version: Option<String>,
     normalizer: Option<Part>,
@@ -98,6 +99,7 @@ struct Parts {
 }
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object with a `type`, or null")]
 struct Part {
     #[serde(rename = "type")]
     name: String,
@@ -112,6 +114,7 @@ fn yes() -> bool {
 }
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object, the model")]
 struct Model {
     /// Missing in the oldest files, GPT-2's own among them.
     #[serde(rename = "type")]
@@ -160,6 +163,7 @@ impl Parts {
 
 /// The long lists of a `tokenizer.json`.
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object, the tokenizer")]
 struct File {
     #[serde(default)]
     added_tokens: Vec<AddedTokenWithId>,
@@ -167,12 +171,14 @@ struct File {
 }
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object, the model")]
 struct Lists {
     vocab: Tokens,
     merges: Merges,
 }
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object, the added token")]
 struct AddedTokenWithId {
     #[serde(deserialize_with = "id")]
     id: u32,

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Checkpoint, Error, Gpt2, Precision, Result};
+use safetensors::tensor::Dtype;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -380,6 +381,60 @@ fn weights_that_are_overwritten_or_cut_after_they_were_opened_are_refused() {
         let expected = "model.safetensors was changed after it was opened";
         assert!(error.to_string().ends_with(expected), "{error}");
     }
+}
+
+#[test]
+fn a_weight_that_is_not_finite_is_refused_by_name_and_place() {
+    const BIAS: &str = "transformer.h.1.mlp.c_fc.bias";
+    let nan = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let bytes = |number: f64, dtype: Dtype| match dtype {
+        Dtype::F32 => (number as f32).to_le_bytes().to_vec(),
+        Dtype::F64 => number.to_le_bytes().to_vec(),
+        // The upper half of a f32.
+        Dtype::BF16 => (number as f32).to_le_bytes()[2..].to_vec(),
+        _ if number.is_nan() => vec![0x00, 0x7e],
+        _ if number == f64::INFINITY => vec![0x00, 0x7c],
+        _ if number == f64::NEG_INFINITY => vec![0x00, 0xfc],
+        _ => vec![0xff, 0x7b],
+    };
+    let stored = |numbers: &[f64], dtype: Dtype| {
+        let folder = copy_of(&fixtures().join("tiny"));
+        let path = folder.path().join(WEIGHTS);
+        let mut tensors = stored_tensors(&path);
+        let bias = tensors.get_mut(BIAS).unwrap();
+        bias.dtype = dtype;
+        bias.data = numbers.iter().flat_map(|&number| bytes(number, dtype)).collect();
+        write_stored(&path, &tensors);
+        folder
+    };
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64] {
+        for number in nan {
+            let mut numbers = [65504.0; 96];
+            numbers[95] = number;
+            let error = load_error(stored(&numbers, dtype).path()).to_string();
+            assert!(error.contains(&format!("`{BIAS}` is ")), "{error}");
+            assert!(error.contains(" at [95], a number that is finite in f32"), "{error}");
+        }
+    }
+
+    // The largest numbers of f32 and of f64, and what is one in f64 alone.
+    load(stored(&[f32::MAX.into(); 96], Dtype::F32).path()).unwrap();
+    load(stored(&[f32::MIN.into(); 96], Dtype::F64).path()).unwrap();
+    let beyond = stored(&[-1e39; 96], Dtype::F64);
+    assert_refused(beyond.path(), "is -1e39 at [0], a number that is finite in f32 is needed");
+    let checkpoint = Checkpoint::directory(beyond.path()).unwrap();
+    Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+
+    // Behind the first few thousand numbers, in a matrix.
+    let folder = copy_of(&fixtures().join("tiny"));
+    let path = folder.path().join(WEIGHTS);
+    let mut tensors = stored_tensors(&path);
+    let weight = tensors.get_mut("transformer.h.2.mlp.c_fc.weight").unwrap();
+    assert_eq!((weight.dtype, &weight.shape[..]), (Dtype::F32, &[24, 96][..]));
+    let at = 4 * (23 * 96 + 5);
+    weight.data[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    write_stored(&path, &tensors);
+    assert_refused(folder.path(), "`transformer.h.2.mlp.c_fc.weight` is NaN at [23, 5]");
 }
 
 #[test]

@@ -23,7 +23,9 @@ use content::ContentHash;
 use file::Transfer;
 use names::ModelName;
 
-use super::directory::{self, CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS, WEIGHTS_INDEX};
+use super::directory::{
+    self, ADDED_TOKENS, CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS, WEIGHTS_INDEX,
+};
 use super::source::{Download, DownloadProgress};
 use crate::error::{CheckpointError, Error, Result, shown, shown_reason};
 use crate::regular_file;
@@ -113,7 +115,8 @@ fn cached_snapshot(repository: &Repository) -> Result<Option<PathBuf>> {
 /// The error that a snapshot cannot be loaded with, or, if a file of it is not what it was when it came,
 /// that.
 pub(super) fn blame(snapshot: &Path, error: Error) -> Error {
-    let small = [CONFIG, TOKENIZER, VOCAB, MERGES, WEIGHTS_INDEX].map(|file| snapshot.join(file));
+    let small = [CONFIG, TOKENIZER, VOCAB, MERGES, ADDED_TOKENS, WEIGHTS_INDEX]
+        .map(|file| snapshot.join(file));
     // Gigabytes are read again only where they are under suspicion.
     let weights = match &error {
         Error::Checkpoint(CheckpointError::Safetensors { path, .. }) => Some(path.clone()),
@@ -174,7 +177,8 @@ impl Fetch<'_> {
 
         self.file(&client, &files, CONFIG)?;
         let tokenizer: &[&str] = if files.has(TOKENIZER) { &[TOKENIZER] } else { &[VOCAB, MERGES] };
-        for file in tokenizer {
+        let is_added = !files.has(TOKENIZER) && files.has(ADDED_TOKENS);
+        for file in tokenizer.iter().copied().chain(is_added.then_some(ADDED_TOKENS)) {
             self.file(&client, &files, file)?;
         }
         if files.has(WEIGHTS) || !files.has(WEIGHTS_INDEX) {
@@ -241,7 +245,7 @@ impl Fetch<'_> {
 fn allowed(file: &str) -> u64 {
     match file {
         CONFIG | WEIGHTS_INDEX => regular_file::SMALL,
-        TOKENIZER | VOCAB | MERGES => regular_file::LARGE,
+        TOKENIZER | VOCAB | MERGES | ADDED_TOKENS => regular_file::LARGE,
         _ => 1 << 40,
     }
 }

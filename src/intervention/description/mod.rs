@@ -42,6 +42,11 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
     }
     let description = Description { skip: interventions.skipped().clone(), hooks };
     let text = format.write(&description, path)?;
+    // What is saved can be loaded.
+    let (size, allowed) = (text.len() as u64, regular_file::SMALL);
+    if size > allowed {
+        return Err(FileError::TooLarge { path: path.to_owned(), size, allowed }.into());
+    }
     // The tensors first: a text never stands beside tensors that are still to come.
     tensors.write()?;
     whole_file::write(path, text)
