@@ -45,6 +45,7 @@ macro_rules! page {
     ($name:ident, $file:literal) => {
         /// [bf16]: crate::guide::performance#bf16
         /// [bundled_model]: crate::guide::bundled_model
+        /// [checkpoints]: crate::guide::checkpoints
         /// [edits]: crate::guide::edits
         /// [reports]: crate::guide::reports
         /// [performance]: crate::guide::performance

@@ -77,6 +77,7 @@ mod layout;
 mod model;
 mod nearest;
 mod precision;
+mod regular_file;
 pub mod report;
 mod shared_tensor;
 mod site;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{CheckpointError, Error, FileError, Result};
-use crate::tokenizer::Tokenizer;
+use crate::error::{CheckpointError, FileError, Result};
+use crate::regular_file::{self, RegularFile, is_there};
+use crate::tokenizer::{Original, Tokenizer};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
@@ -16,40 +17,57 @@ const ADAPTER: &str = "adapter_config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
+pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
+/// Each of them is a request to a hub, and a file held open.
+const MOST_SHARDS: usize = 1000;
+/// No file system in use has longer names.
+const LONGEST_NAME: usize = 255;
 
-/// The files that make a checkpoint, all of them there.
+/// The files that make a checkpoint, all of them open: whatever is written to the directory meanwhile, they are
+/// of one moment.
 pub(super) struct Files {
-    pub config: PathBuf,
-    pub weights: Vec<PathBuf>,
+    pub config: RegularFile,
+    pub weights: Vec<RegularFile>,
     /// A model is of use without its tokenizer, to those who have token ids.
     pub tokenizer: Option<TokenizerFiles>,
 }
 
 pub(super) enum TokenizerFiles {
-    Json(PathBuf),
-    VocabAndMerges(PathBuf, PathBuf),
+    Json(RegularFile),
+    Original { vocab: RegularFile, merges: RegularFile, added: Option<RegularFile> },
 }
 
 impl Files {
-    pub fn find(directory: &Path) -> Result<Self> {
-        existing(directory.to_owned())?;
-        let config = existing(directory.join(CONFIG))?;
+    pub fn open(directory: &Path) -> Result<Self> {
+        if !is_there(directory)? {
+            return Err(FileError::NotFound { path: directory.to_owned() }.into());
+        }
+        let open = |file: &str| RegularFile::open(&directory.join(file));
+        let open_if_there = |file: &str| match is_there(&directory.join(file))? {
+            true => open(file).map(Some),
+            false => Ok(None),
+        };
+        let config = open(CONFIG)?;
         let adapter = directory.join(ADAPTER);
-        if adapter.exists() {
+        if is_there(&adapter)? {
             return Err(CheckpointError::Adapter { path: adapter }.into());
         }
-        let index = directory.join(WEIGHTS_INDEX);
-        let weights = if !directory.join(WEIGHTS).exists() && index.exists() {
-            let shards = shards(&read(&index)?, &index)?;
-            shards.iter().map(|shard| existing(directory.join(shard))).collect::<Result<_>>()?
-        } else {
-            vec![existing(directory.join(WEIGHTS))?]
+        let index = match is_there(&directory.join(WEIGHTS))? {
+            true => None,
+            false => open_if_there(WEIGHTS_INDEX)?,
         };
-        let (json, vocab) = (directory.join(TOKENIZER), directory.join(VOCAB));
-        let tokenizer = if json.exists() {
+        let weights = match index {
+            Some(index) => {
+                let shards = shards(&index.content(regular_file::SMALL)?, index.path())?;
+                shards.iter().map(|shard| open(shard)).collect::<Result<_>>()?
+            }
+            None => vec![open(WEIGHTS)?],
+        };
+        let tokenizer = if let Some(json) = open_if_there(TOKENIZER)? {
             Some(TokenizerFiles::Json(json))
-        } else if vocab.exists() {
-            Some(TokenizerFiles::VocabAndMerges(vocab, existing(directory.join(MERGES))?))
+        } else if let Some(vocab) = open_if_there(VOCAB)? {
+            let (merges, added) = (open(MERGES)?, open_if_there(ADDED_TOKENS)?);
+            Some(TokenizerFiles::Original { vocab, merges, added })
         } else {
             None
         };
@@ -60,8 +78,12 @@ impl Files {
 impl TokenizerFiles {
     pub fn load(&self) -> Result<Tokenizer> {
         match self {
-            Self::Json(path) => Tokenizer::from_json(&read(path)?, path),
-            Self::VocabAndMerges(vocab, merges) => Tokenizer::from_vocab_and_merges(vocab, merges),
+            Self::Json(file) => {
+                Tokenizer::from_json(&file.content(regular_file::LARGE)?, file.path())
+            }
+            Self::Original { vocab, merges, added } => {
+                Tokenizer::from_original(Original { vocab, merges, added: added.as_ref() })
+            }
         }
     }
 }
@@ -72,11 +94,19 @@ pub(super) fn shards(content: &[u8], path: &Path) -> Result<BTreeSet<String>> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let index: Index = serde_json::from_slice(content)
-        .map_err(|source| Error::File(FileError::Json { path: path.to_owned(), source }))?;
+    let index: Index =
+        serde_json::from_slice(content).map_err(|error| FileError::json(path, &error))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    if shards.len() > MOST_SHARDS {
+        let given = shards.len();
+        let path = path.to_owned();
+        return Err(CheckpointError::TooManyShards { path, given, allowed: MOST_SHARDS }.into());
+    }
     // The index may come from anybody: it must not lead out of the model's directory.
-    match shards.iter().find(|shard| Path::new(shard).file_name() != Some(OsStr::new(shard))) {
+    let is_beside = |shard: &str| {
+        shard.len() <= LONGEST_NAME && Path::new(shard).file_name() == Some(OsStr::new(shard))
+    };
+    match shards.iter().find(|shard| !is_beside(shard)) {
         Some(shard) => {
             Err(CheckpointError::ShardName { path: path.to_owned(), given: shard.clone() }.into())
         }
@@ -84,11 +114,7 @@ pub(super) fn shards(content: &[u8], path: &Path) -> Result<BTreeSet<String>> {
     }
 }
 
+/// All of a file that is small.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path)
-        .map_err(|source| Error::File(FileError::Read { path: path.to_owned(), source }))
-}
-
-fn existing(path: PathBuf) -> Result<PathBuf> {
-    if path.exists() { Ok(path) } else { Err(FileError::NotFound { path }.into()) }
+    RegularFile::open(path)?.content(regular_file::SMALL)
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::error::{CheckpointError, Error, Result};
+use crate::regular_file;
 use crate::tokenizer::Tokenizer;
 
 pub(crate) use names::Module;
@@ -74,7 +75,8 @@ impl Checkpoint {
 
     /// A directory as Hugging Face writes it: `config.json`; `model.safetensors`, or shards with
     /// `model.safetensors.index.json`; and `tokenizer.json`, or `vocab.json` and `merges.txt`,
-    /// without which only token ids can be run.
+    /// without which only token ids can be run. All of them are opened before the first is read; those of
+    /// weights stay open.
     ///
     /// Weight names may carry the prefix `transformer.` or not. Weights stored as f32, f16, bf16 or
     /// f64 load in either [`Precision`](crate::Precision).
@@ -82,12 +84,15 @@ impl Checkpoint {
     /// # Errors
     /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`] for another
     /// architecture, [`CheckpointError::Safetensors`] for damaged weights, [`CheckpointError::WeightTwice`],
-    /// [`CheckpointError::Adapter`], [`File`](crate::error::TokenizerError::File), [`CheckpointError::TokenizerTooLarge`].
+    /// [`CheckpointError::Adapter`], [`File`](crate::error::TokenizerError::File) and
+    /// [`Part`](crate::error::TokenizerError::Part) for a tokenizer that is not GPT-2's,
+    /// [`CheckpointError::TokenizerTooLarge`], and the cases of [`FileError`](crate::error::FileError).
     pub fn directory(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let files = directory::Files::find(path)?;
-        let config = Config::from_json(&directory::read(&files.config)?, &files.config)?;
-        let weights = Weights::files(&files.weights)?;
+        let files = directory::Files::open(path)?;
+        let content = files.config.content(regular_file::SMALL)?;
+        let config = Config::from_json(&content, files.config.path())?;
+        let weights = Weights::files(files.weights)?;
         let tokenizer = files.tokenizer.map(|files| files.load()).transpose()?;
         Self::new(path.display().to_string(), config, weights, tokenizer)
     }

@@ -1,5 +1,7 @@
 //! What a checkpoint has, against what its configuration asks for.
 
+use std::collections::HashSet;
+
 use super::Weights;
 use super::names::{self, Module};
 use crate::config::Config;
@@ -50,8 +52,9 @@ impl LoadReport {
             }
         }
         let unembedding = Module::LmHead.weight();
-        for name in weights.names().filter(|stored| expected.iter().all(|(name, _)| name != stored))
-        {
+        // A file may have as many names as fit into it, and so may a configuration ask for.
+        let known: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        for name in weights.names().filter(|stored| !known.contains(stored)) {
             let shape = [config.d_vocab, config.d_model];
             match weights.shape(name) {
                 // Of no use if it is the token embedding again, but then it has its shape.

@@ -1,13 +1,12 @@
 //! One safetensors file, on disk or embedded.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use tch::{Device, Kind, Tensor};
 
-use crate::error::{CheckpointError, Error, FileError, Result};
+use crate::error::{CheckpointError, Error, Result, shown};
+use crate::regular_file::{self, RegularFile};
 
 /// Length of the field in front of the header that holds the header's length.
 const LENGTH_FIELD: usize = 8;
@@ -24,49 +23,84 @@ pub(crate) struct SafetensorsFile {
 
 #[derive(Debug)]
 enum Content {
-    OnDisk,
+    OnDisk(RegularFile),
     Embedded(&'static [u8]),
+}
+
+impl Content {
+    fn size(&self) -> u64 {
+        match self {
+            Self::OnDisk(file) => file.size(),
+            Self::Embedded(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// Fills `bytes` with what lies `from` bytes behind the beginning.
+    fn fill(&self, bytes: &mut [u8], from: usize) -> Result<()> {
+        match self {
+            Self::OnDisk(file) => file.fill(bytes, from as u64),
+            Self::Embedded(content) => {
+                let piece = content.get(from..).and_then(|rest| rest.get(..bytes.len()));
+                let beyond = || Error::Bug("a tensor beyond the end of its file".to_owned());
+                bytes.copy_from_slice(piece.ok_or_else(beyond)?);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl SafetensorsFile {
     pub fn open(path: &Path) -> Result<Self> {
-        let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
-        let mut file = open(path)?;
-        let size = file.metadata().map_err(read_error)?.len();
-        Self::new(&mut file, size, path, Content::OnDisk)
+        Self::of(RegularFile::open(path)?)
+    }
+
+    /// A file that is open.
+    pub fn of(file: RegularFile) -> Result<Self> {
+        Self::new(file.path().to_owned(), Content::OnDisk(file))
     }
 
     pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {
-        Self::new(&mut &*content, content.len() as u64, path, Content::Embedded(content))
+        Self::new(path.to_owned(), Content::Embedded(content))
     }
 
     /// Reads the header alone: a file of many gigabytes opens at once.
-    fn new(reader: &mut dyn Read, size: u64, path: &Path, content: Content) -> Result<Self> {
+    fn new(path: PathBuf, content: Content) -> Result<Self> {
         let damaged = |reason: String| {
-            Error::Checkpoint(CheckpointError::Safetensors { path: path.to_owned(), reason })
+            Error::Checkpoint(CheckpointError::Safetensors { path: path.clone(), reason })
         };
-        let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
+        let size = content.size();
         let mut length = [0; LENGTH_FIELD];
         if size < LENGTH_FIELD as u64 {
             return Err(damaged(format!("{size} bytes are too few for a header")));
         }
-        reader.read_exact(&mut length).map_err(read_error)?;
+        content.fill(&mut length, 0)?;
         let header_length = u64::from_le_bytes(length);
         let data_start = header_length.saturating_add(LENGTH_FIELD as u64);
         if data_start > size {
             let reason = format!("a header of {header_length} bytes in a file of {size}");
             return Err(damaged(reason));
         }
-        let mut header = vec![0; header_length as usize];
-        reader.read_exact(&mut header).map_err(read_error)?;
-        let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|reason| damaged(reason.to_string()))?;
-        let described = data_start + metadata.data_len() as u64;
-        if described != size {
-            let reason = format!("the header describes {described} bytes, the file has {size}");
+        if header_length > regular_file::SMALL {
+            let allowed = regular_file::SMALL;
+            let reason = format!("a header of {header_length} bytes, allowed: {allowed}");
             return Err(damaged(reason));
         }
-        Ok(Self { path: path.to_owned(), metadata, data_start, content })
+        let mut header = vec![0; header_length as usize];
+        content.fill(&mut header, LENGTH_FIELD)?;
+        // Offsets without gap and overlap, and sizes that are those of the shapes, are checked here, too.
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|reason| damaged(reason.to_string()))?;
+        // It does not check that all of them together can be counted.
+        let described = data_start.checked_add(metadata.data_len() as u64);
+        if described != Some(size) {
+            let data = metadata.data_len();
+            let reason = format!(
+                "the header describes {data} bytes of tensors, the file has {}",
+                size - data_start
+            );
+            return Err(damaged(reason));
+        }
+        Ok(Self { path, metadata, data_start, content })
     }
 
     pub fn path(&self) -> &Path {
@@ -82,9 +116,38 @@ impl SafetensorsFile {
         self.metadata.info(name).map(|info| &info.shape[..])
     }
 
-    /// Reads the tensor stored as `name` as `kind` on `device`.
+    /// Reads the weight stored as `name` as `kind` on `device`.
+    ///
+    /// # Errors
+    /// Those of [`read_stored`](Self::read_stored), and [`CheckpointError::NotFinite`].
     pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
-        Ok(self.read_stored(name)?.f_to_device(device)?.f_to_kind(kind)?)
+        let stored = self.read_stored(name)?;
+        self.check_finite(name, &stored, kind)?;
+        Ok(stored.f_to_device(device)?.f_to_kind(kind)?)
+    }
+
+    /// Checks that all numbers of `tensor`, on the CPU as it was read, are finite in `kind`. Nothing that a run of
+    /// others computes means anything, and later nobody could tell which weight it was.
+    fn check_finite(&self, name: &str, tensor: &Tensor, kind: Kind) -> Result<()> {
+        let stored = tensor.f_kind()?;
+        let bytes = memory(tensor, tensor.numel() * stored.elt_size_in_bytes());
+        let Some(index) = first_not_finite(bytes, stored, kind) else { return Ok(()) };
+        let mut rest = index;
+        let mut place = Vec::new();
+        for size in tensor.size().into_iter().rev() {
+            place.push(rest % size as usize);
+            rest /= size as usize;
+        }
+        place.reverse();
+        let entry = tensor.f_view([-1])?.f_double_value(&[index as i64])?;
+        Err(CheckpointError::NotFinite {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+            place,
+            given: entry,
+            precision: if kind == Kind::Double { "f64" } else { "f32" },
+        }
+        .into())
     }
 
     /// Reads the tensor stored as `name` as it is, onto the CPU.
@@ -99,20 +162,19 @@ impl SafetensorsFile {
             })
         };
         let info = self.metadata.info(name).ok_or_else(missing)?;
-        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
         let stored = self.stored_kind(name, info)?;
-        match self.content {
-            Content::Embedded(content) => {
-                let start = self.data_start as usize;
-                let (from, to) = info.data_offsets;
-                Ok(Tensor::f_from_data_size(&content[start + from..start + to], &shape, stored)?)
-            }
-            Content::OnDisk => {
-                let mut tensor = Tensor::f_empty(&shape, (stored, Device::Cpu))?;
-                self.read_into(&mut tensor, info)?;
-                Ok(tensor)
-            }
+        let mut shape = Vec::with_capacity(info.shape.len());
+        for &size in &info.shape {
+            // Of a tensor without entries, any size could be claimed.
+            shape.push(i64::try_from(size).map_err(|_| {
+                let name = shown(name);
+                let reason = format!("a size of `{name}` is {size}, allowed: up to {}", i64::MAX);
+                CheckpointError::Safetensors { path: self.path.clone(), reason }
+            })?);
         }
+        let mut tensor = Tensor::f_empty(&shape, (stored, Device::Cpu))?;
+        self.read_into(&mut tensor, info)?;
+        Ok(tensor)
     }
 
     fn read_into(&self, tensor: &mut Tensor, info: &TensorInfo) -> Result<()> {
@@ -120,14 +182,7 @@ impl SafetensorsFile {
         if from == to {
             return Ok(());
         }
-        // SAFETY: the tensor was allocated just now, contiguous, on the CPU, for exactly the
-        // elements that `Metadata` has checked to take `to - from` bytes, and nobody else has it.
-        let memory =
-            unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), to - from) };
-        let mut file = open(&self.path)?;
-        file.seek(SeekFrom::Start(self.data_start + from as u64))
-            .and_then(|_| file.read_exact(memory))
-            .map_err(|source| Error::File(FileError::Read { path: self.path.clone(), source }))
+        self.content.fill(memory_mut(tensor, to - from), self.data_start as usize + from)
     }
 
     fn stored_kind(&self, name: &str, info: &TensorInfo) -> Result<Kind> {
@@ -146,9 +201,44 @@ impl SafetensorsFile {
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::File(FileError::NotFound { path: path.to_owned() }),
-        _ => Error::File(FileError::Read { path: path.to_owned(), source }),
-    })
+/// The `len` bytes of a contiguous tensor on the CPU.
+fn memory(tensor: &Tensor, len: usize) -> &[u8] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: it is called for tensors that were allocated by `read_stored` for exactly so many bytes.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), len) }
+}
+
+/// The same, to be written.
+fn memory_mut(tensor: &mut Tensor, len: usize) -> &mut [u8] {
+    // SAFETY: the tensor was allocated just now, contiguous, on the CPU, for exactly the elements that `Metadata`
+    // has checked to take `len` bytes, and nobody else has it.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), len) }
+}
+
+/// Where the first number is that is NaN or infinite in `kind`.
+fn first_not_finite(bytes: &[u8], stored: Kind, kind: Kind) -> Option<usize> {
+    match stored {
+        Kind::Float => position(bytes, |bits| u32::from_le_bytes(bits) << 1 >= 0xff << 24),
+        Kind::Half => position(bytes, |bits| u16::from_le_bytes(bits) << 1 >= 0x1f << 11),
+        Kind::BFloat16 => position(bytes, |bits| u16::from_le_bytes(bits) << 1 >= 0xff << 8),
+        _ if kind == Kind::Double => position(bytes, |bits| !f64::from_le_bytes(bits).is_finite()),
+        _ => position(bytes, |bits| !(f64::from_le_bytes(bits) as f32).is_finite()),
+    }
+}
+
+/// Where the first number is that `is_wanted`.
+fn position<const BYTES: usize>(
+    bytes: &[u8],
+    is_wanted: impl Fn([u8; BYTES]) -> bool,
+) -> Option<usize> {
+    const BLOCK: usize = 1 << 12;
+    let (numbers, _) = bytes.as_chunks::<BYTES>();
+    // Whole blocks without a branch: several numbers at once.
+    let block = numbers
+        .chunks(BLOCK)
+        .position(|block| block.iter().fold(false, |found, &number| found | is_wanted(number)))?;
+    let within = numbers[block * BLOCK..].iter().position(|&number| is_wanted(number))?;
+    Some(block * BLOCK + within)
 }

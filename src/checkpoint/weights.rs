@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
 use super::names::{self, Module};
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{CheckpointError, Error, Result};
+use crate::regular_file::RegularFile;
 
 /// Weights by canonical name.
 #[derive(Debug)]
@@ -19,8 +20,9 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    pub fn files(paths: &[PathBuf]) -> Result<Self> {
-        Self::new(paths.iter().map(|path| SafetensorsFile::open(path)).collect::<Result<_>>()?)
+    /// Those of files that are all open.
+    pub fn files(files: Vec<RegularFile>) -> Result<Self> {
+        Self::new(files.into_iter().map(SafetensorsFile::of).collect::<Result<_>>()?)
     }
 
     pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {

@@ -56,8 +56,8 @@ impl<'a> Fields<'a> {
     /// Reads the file and refuses the fields that ask for what is not computed here. Of a field that is there
     /// twice, the last counts.
     pub fn parse(content: &[u8], path: &'a Path) -> Result<Self> {
-        let fields = serde_json::from_slice(content)
-            .map_err(|source| Error::File(FileError::Json { path: path.to_owned(), source }))?;
+        let fields =
+            serde_json::from_slice(content).map_err(|error| FileError::json(path, &error))?;
         let fields = Self { path, fields };
         if fields.fields.get("model_type").is_none_or(|value| value != "gpt2") {
             return Err(fields.refused("model_type", "gpt2"));

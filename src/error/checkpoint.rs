@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::{shown, shown_debug, shown_path, shown_reason};
+
 /// Why a checkpoint cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
     /// `config.json` asks for something that this crate does not compute.
-    #[error("{path}: `{field}` is {given}, allowed: {allowed}", path = path.display())]
+    #[error("{path}: `{field}` is {given}, allowed: {allowed}", path = shown_path(path), given = shown(given))]
     Config {
         /// The configuration file.
         path: PathBuf,
@@ -19,7 +21,7 @@ pub enum CheckpointError {
         allowed: String,
     },
     /// A safetensors file is damaged.
-    #[error("{path}: not a valid safetensors file: {reason}", path = path.display())]
+    #[error("{path}: not a valid safetensors file: {reason}", path = shown_path(path), reason = shown_reason(reason))]
     Safetensors {
         /// The file.
         path: PathBuf,
@@ -27,15 +29,25 @@ pub enum CheckpointError {
         reason: String,
     },
     /// An index of shards names something other than a file beside it.
-    #[error("{path}: the shard {given:?} is not the name of a file beside it", path = path.display())]
+    #[error("{path}: the shard {given} is not the name of a file beside it", path = shown_path(path), given = shown_debug(given))]
     ShardName {
         /// The index.
         path: PathBuf,
         /// The shard's name.
         given: String,
     },
+    /// An index names more shards than a checkpoint can sensibly have.
+    #[error("{path}: {given} shards, allowed: {allowed}", path = shown_path(path))]
+    TooManyShards {
+        /// The index.
+        path: PathBuf,
+        /// How many it names.
+        given: usize,
+        /// The most allowed.
+        allowed: usize,
+    },
     /// A tensor is in a number format that cannot be stored or loaded.
-    #[error("{path}: `{tensor}` is stored as {given}, allowed: F32, F16, BF16, F64", path = path.display())]
+    #[error("{path}: `{tensor}` is stored as {given}, allowed: F32, F16, BF16, F64", path = shown_path(path), tensor = shown(tensor))]
     StoredKind {
         /// The file.
         path: PathBuf,
@@ -44,8 +56,22 @@ pub enum CheckpointError {
         /// How it is stored.
         given: String,
     },
+    /// A weight is NaN or infinite, in the file or in the number format that it is loaded in.
+    #[error("{path}: `{tensor}` is {given:e} at {place:?}, a number that is finite in {precision} is needed", path = shown_path(path), tensor = shown(tensor))]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The weight's name in the file.
+        tensor: String,
+        /// Where the first such number is, along each axis.
+        place: Vec<usize>,
+        /// That number.
+        given: f64,
+        /// The number format.
+        precision: &'static str,
+    },
     /// The checkpoint lacks weights.
-    #[error("{checkpoint}: {count} weights are missing, the first is `{first}`", count = names.len(), first = names.first().map_or("", String::as_str))]
+    #[error("{checkpoint}: {count} weights are missing, the first is `{first}`", checkpoint = shown_reason(checkpoint), count = names.len(), first = shown(names.first().map_or("", String::as_str)))]
     MissingWeights {
         /// The checkpoint.
         checkpoint: String,
@@ -53,7 +79,7 @@ pub enum CheckpointError {
         names: Vec<String>,
     },
     /// A weight has another shape than the configuration asks for.
-    #[error("{checkpoint}: `{tensor}` has shape {found:?}, config.json asks for {expected:?}")]
+    #[error("{checkpoint}: `{tensor}` has shape {found}, config.json asks for {expected:?}", checkpoint = shown_reason(checkpoint), tensor = shown(tensor), found = shown_debug(found))]
     WeightShape {
         /// The checkpoint.
         checkpoint: String,
@@ -66,7 +92,7 @@ pub enum CheckpointError {
     },
     /// Two tensors of a checkpoint are one weight: by names with the prefix `transformer.` and without it, or
     /// in two shards.
-    #[error("{path}: `{tensor}` is `{other}` of {other_path} again, only one of them is allowed", path = path.display(), other_path = other_path.display())]
+    #[error("{path}: `{tensor}` is `{other}` of {other_path} again, only one of them is allowed", tensor = shown(tensor), other = shown(other), path = shown_path(path), other_path = shown_path(other_path))]
     WeightTwice {
         /// The file of the second one.
         path: PathBuf,
@@ -78,13 +104,13 @@ pub enum CheckpointError {
         other: String,
     },
     /// An adapter lies beside the weights, which it changes.
-    #[error("{path}: an adapter cannot be applied, allowed: weights that it is merged into", path = path.display())]
+    #[error("{path}: an adapter cannot be applied, allowed: weights that it is merged into", path = shown_path(path))]
     Adapter {
         /// The adapter's configuration.
         path: PathBuf,
     },
     /// The hub could not deliver a file.
-    #[error("cannot get `{file}` of `{model}` from the hub: {reason}")]
+    #[error("cannot get `{file}` of `{model}` from the hub: {reason}", file = shown(file), model = shown(model))]
     Hub {
         /// The model's name.
         model: String,
@@ -95,14 +121,15 @@ pub enum CheckpointError {
     },
     /// A name that no model on the hub can have.
     #[error(
-        "{given:?} is not the name of a model on the hub, allowed: `name` and `organisation/name`, of letters, digits, `.`, `_` and `-`"
+        "{given} is not the name of a model on the hub, allowed: `name` and `organisation/name`, of letters, digits, `.`, `_` and `-`",
+        given = shown_debug(given)
     )]
     ModelName {
         /// The name.
         given: String,
     },
     /// A file of the hub's cache is no longer what was put there.
-    #[error("{path}: damaged, {reason}: delete it, and it is downloaded again", path = path.display())]
+    #[error("{path}: damaged, {reason}: delete it, and it is downloaded again", path = shown_path(path))]
     DamagedCache {
         /// The file to delete.
         path: PathBuf,
@@ -110,7 +137,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A model that is not in the cache was asked for without the network.
-    #[error("`{model}` is not in the cache {cache} and downloads are off ({why})", cache = cache.display())]
+    #[error("`{model}` is not in the cache {cache} and downloads are off ({why})", model = shown(model), cache = shown_path(cache))]
     NotCached {
         /// The model's name.
         model: String,
@@ -120,7 +147,7 @@ pub enum CheckpointError {
         why: &'static str,
     },
     /// A tokenizer was asked for and the checkpoint has none.
-    #[error("{checkpoint} has no tokenizer: neither tokenizer.json nor vocab.json and merges.txt")]
+    #[error("{checkpoint} has no tokenizer: neither tokenizer.json nor vocab.json and merges.txt", checkpoint = shown_reason(checkpoint))]
     NoTokenizer {
         /// The checkpoint.
         checkpoint: String,

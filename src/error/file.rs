@@ -1,27 +1,53 @@
 //! What went wrong with a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::{shown_path, shown_reason};
 
 /// What went wrong with a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// A file or directory that is needed is not there.
-    #[error("{path}: no such file or directory", path = path.display())]
+    #[error("{path}: no such file or directory", path = shown_path(path))]
     NotFound {
         /// What was looked for.
         path: PathBuf,
     },
     /// A file could not be read.
-    #[error("cannot read {path}", path = path.display())]
+    #[error("cannot read {path}", path = shown_path(path))]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
+    /// Something else lies where a file is to be read: a directory, a pipe, a device.
+    #[error("{path} is {given}, a file is needed", path = shown_path(path))]
+    NotAFile {
+        /// What was to be read.
+        path: PathBuf,
+        /// What it is.
+        given: &'static str,
+    },
+    /// A file is larger than such a file can sensibly be.
+    #[error("{path} has {size} bytes, allowed: {allowed}", path = shown_path(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes, as far as they were counted.
+        size: u64,
+        /// The most bytes allowed.
+        allowed: u64,
+    },
+    /// A file was written to after it was opened: what was read of it may be half of one and half of another.
+    #[error("{path} was changed after it was opened", path = shown_path(path))]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file or directory could not be written.
-    #[error("cannot write {path}", path = path.display())]
+    #[error("cannot write {path}", path = shown_path(path))]
     Write {
         /// The file or directory.
         path: PathBuf,
@@ -29,19 +55,33 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// A file is not the JSON that it should be.
-    #[error("{path}: malformed JSON", path = path.display())]
+    #[error("{path}: malformed JSON: {reason}", path = shown_path(path), reason = shown_reason(reason))]
     Json {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        reason: String,
     },
     /// A file is not the TOML that it should be.
-    #[error("{path}: malformed TOML", path = path.display())]
+    #[error("{path}: malformed TOML: {reason}", path = shown_path(path), reason = shown_reason(reason))]
     Toml {
         /// The file.
         path: PathBuf,
-        /// Where and why, on several lines.
-        source: Box<toml::de::Error>,
+        /// Where and why.
+        reason: String,
     },
+}
+
+impl FileError {
+    pub(crate) fn json(path: &Path, error: &serde_json::Error) -> Self {
+        Self::Json { path: path.to_owned(), reason: error.to_string() }
+    }
+
+    pub(crate) fn toml(path: &Path, error: &toml::de::Error) -> Self {
+        // Its text draws the place on several lines, below one that says where that is.
+        let text = error.to_string();
+        let place = text.split_once('\n').map_or("", |(place, _)| place);
+        let place = place.strip_prefix("TOML parse error").unwrap_or(place);
+        Self::Toml { path: path.to_owned(), reason: format!("{}{place}", error.message()) }
+    }
 }

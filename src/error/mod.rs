@@ -14,6 +14,7 @@ mod hook;
 mod intervention;
 mod run;
 mod selection;
+mod shown;
 mod sweep;
 mod tokenizer;
 
@@ -27,6 +28,7 @@ pub use hook::HookError;
 pub use intervention::InterventionError;
 pub use run::RunError;
 pub use selection::SelectionError;
+pub(crate) use shown::{shown, shown_debug, shown_path, shown_reason};
 pub use sweep::SweepError;
 pub use tokenizer::TokenizerError;
 

@@ -142,7 +142,8 @@ impl Interventions {
     /// # Errors
     /// [`NotBuiltIn`](crate::error::InterventionError::NotBuiltIn) for closures and edits of one's own,
     /// [`StoredKind`](crate::error::CheckpointError::StoredKind) for tensors that are not of floating-point numbers,
-    /// [`UnknownName`](crate::Error::UnknownName) for another extension, and
+    /// [`UnknownName`](crate::Error::UnknownName) for another extension,
+    /// [`TooLarge`](crate::error::FileError::TooLarge) for a text of more than 16 MiB, and
     /// [`Write`](crate::error::FileError::Write).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         description::save(self, path.as_ref())
@@ -155,7 +156,8 @@ impl Interventions {
     /// [`Toml`](crate::error::FileError::Toml) and [`Json`](crate::error::FileError::Json) for a text that cannot be read or
     /// has a field that is not known, [`DescribedHook`](crate::error::InterventionError::DescribedHook) for a hook that
     /// cannot be, [`UnknownName`](crate::Error::UnknownName) for another extension,
-    /// [`NotFound`](crate::error::FileError::NotFound) and [`Read`](crate::error::FileError::Read).
+    /// [`NotFound`](crate::error::FileError::NotFound), [`NotAFile`](crate::error::FileError::NotAFile),
+    /// [`TooLarge`](crate::error::FileError::TooLarge) and [`Read`](crate::error::FileError::Read).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_onto(path, Device::Cpu)
     }

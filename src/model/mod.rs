@@ -70,7 +70,9 @@ impl Gpt2 {
     /// # Errors
     /// [`WeightShape`](crate::error::CheckpointError::WeightShape) and
     /// [`MissingWeights`](crate::error::CheckpointError::MissingWeights), before any weight is read;
-    /// [`NoSuchDevice`](crate::Error::NoSuchDevice); [`StoredKind`](crate::error::CheckpointError::StoredKind).
+    /// [`NoSuchDevice`](crate::Error::NoSuchDevice); [`StoredKind`](crate::error::CheckpointError::StoredKind);
+    /// [`NotFinite`](crate::error::CheckpointError::NotFinite); [`Changed`](crate::error::FileError::Changed) if a
+    /// file was written to after the checkpoint was opened.
     pub fn load(
         checkpoint: &Checkpoint,
         precision: Precision,

@@ -121,7 +121,8 @@ fn weights_with_nan() {
     let nan_in_f16 = [0x00, 0x7e];
     bias.1.data[..2].copy_from_slice(&nan_in_f16);
     write_stored(&path, &tensors);
-    let expected = "blocks.3.hook_mlp_out is not finite at position 0";
+    let expected =
+        "`transformer.h.3.mlp.c_proj.bias` is NaN at [0], a number that is finite in f32";
     assert_refused(&["--model", copy.path().to_str().unwrap()], expected);
 }
 

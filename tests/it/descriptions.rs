@@ -480,6 +480,17 @@ fn a_damaged_file_or_a_missing_tensor_is_an_error_that_names_it() {
 }
 
 #[test]
+fn what_could_not_be_loaded_for_its_size_is_not_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hooks.json");
+    let mut hooks = Interventions::new();
+    hooks.zero(At::resid_post(0).channels(0..1_500_000));
+    let error = hooks.save(&path).unwrap_err();
+    assert!(error.to_string().ends_with(" bytes, allowed: 16777216"), "{error}");
+    assert!(names(directory.path()).is_empty());
+}
+
+#[test]
 fn a_save_that_fails_leaves_what_was_there() {
     let (directory, path) = saved(&everything(), "toml");
     let before = std::fs::read(&path).unwrap();

@@ -20,6 +20,7 @@ mod masking;
 mod noise;
 mod parity;
 mod partial_runs;
+mod reading;
 mod ready_sweeps;
 mod report;
 mod runs;

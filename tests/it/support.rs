@@ -85,6 +85,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     error.source().map_or(error.to_string(), |cause| format!("{error}: {}", chain(cause)))
 }
 
+/// That an error is fit to be shown, whatever a file had in it: one line, not longer than a reader would read, and
+/// nothing that moves a cursor.
+#[track_caller]
+pub fn assert_one_line(error: &dyn std::error::Error) {
+    let text = chain(error);
+    assert!(!text.chars().any(char::is_control), "{text:?}");
+    assert!(text.len() < 1000, "{} bytes: {text:.200}…", text.len());
+}
+
 /// The largest difference of two tensors of one shape.
 #[track_caller]
 pub fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {

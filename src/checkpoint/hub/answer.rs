@@ -4,7 +4,7 @@ use ureq::Body;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderName};
 use ureq::http::{Response, StatusCode};
 
-use super::shown::shown;
+use crate::error::shown;
 
 /// A header, if there is one. What it holds beside ASCII is of no use here, and shows as something else.
 pub fn text(response: &Response<Body>, name: HeaderName) -> Option<String> {

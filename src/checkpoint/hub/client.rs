@@ -15,7 +15,7 @@ use super::answer::{expect, number, text, too_long};
 use super::content::ContentHash;
 use super::names::{Commit, ModelName};
 use super::origin::{Origin, not_an_address, resolve};
-use super::shown::shown;
+use crate::error::shown;
 
 /// How long and how much a hub is listened to.
 #[derive(Debug, Clone, Copy)]

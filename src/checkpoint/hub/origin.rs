@@ -3,7 +3,7 @@
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-use super::shown::shown;
+use crate::error::shown;
 
 /// Whom a browser would take for the same site.
 #[derive(Debug, PartialEq, Eq)]

@@ -40,12 +40,13 @@ impl Format {
 
     /// What a text says; `path` is only named in the error.
     pub fn read(self, text: &str, path: &Path) -> Result<Description> {
-        let path = path.to_owned();
         match self {
-            Self::Toml => toml::from_str(text)
-                .map_err(|source| Error::File(FileError::Toml { path, source: Box::new(source) })),
-            Self::Json => serde_json::from_str(text)
-                .map_err(|source| Error::File(FileError::Json { path, source })),
+            Self::Toml => {
+                toml::from_str(text).map_err(|error| FileError::toml(path, &error).into())
+            }
+            Self::Json => {
+                serde_json::from_str(text).map_err(|error| FileError::json(path, &error).into())
+            }
         }
     }
 }

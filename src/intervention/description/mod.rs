@@ -18,6 +18,7 @@ use self::hook::HookDescription;
 use self::tensors::{StoredTensors, TensorsToStore};
 use super::Interventions;
 use crate::error::{Error, FileError, InterventionError, Result};
+use crate::regular_file::{self, RegularFile};
 use crate::whole_file;
 
 /// What the text says.
@@ -41,6 +42,11 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
     }
     let description = Description { skip: interventions.skipped().clone(), hooks };
     let text = format.write(&description, path)?;
+    // What is saved can be loaded.
+    let (size, allowed) = (text.len() as u64, regular_file::SMALL);
+    if size > allowed {
+        return Err(FileError::TooLarge { path: path.to_owned(), size, allowed }.into());
+    }
     // The tensors first: a text never stands beside tensors that are still to come.
     tensors.write()?;
     whole_file::write(path, text)
@@ -49,9 +55,10 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
 /// Reads what [`save`] wrote, and checks what the constructors of the edits check.
 pub(super) fn load(path: &Path, device: Device) -> Result<Interventions> {
     let format = Format::of(path)?;
-    let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::File(FileError::NotFound { path: path.to_owned() }),
-        _ => Error::File(FileError::Read { path: path.to_owned(), source }),
+    let content = RegularFile::open(path)?.content(regular_file::SMALL)?;
+    let text = String::from_utf8(content).map_err(|error| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, error.utf8_error());
+        Error::File(FileError::Read { path: path.to_owned(), source })
     })?;
     let description: Description = format.read(&text, path)?;
     let mut tensors = StoredTensors::beside(path, device);

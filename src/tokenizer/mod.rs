@@ -1,0 +1,171 @@
+//! Text to GPT-2 tokens and back.
+
+mod files;
+mod vocabulary;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tokenizers::{NormalizerWrapper, OffsetReferential, OffsetType, Tokenizer as Inner};
+
+use crate::error::{Error, Result, TokenizerError};
+use crate::regular_file::{self, RegularFile};
+
+/// A byte-level BPE tokenizer. It adds no special tokens: a prompt is exactly its text.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: Inner,
+    /// Bytes that no token is made of. The library would leave them out of a text in silence.
+    missing_bytes: Vec<u8>,
+    id_count: usize,
+}
+
+/// The files of a tokenizer in its original form.
+pub(crate) struct Original<'a> {
+    pub vocab: &'a RegularFile,
+    pub merges: &'a RegularFile,
+    pub added: Option<&'a RegularFile>,
+}
+
+impl Tokenizer {
+    /// Reads the content of a `tokenizer.json`, which must be GPT-2's: a byte-level BPE, with any vocabulary, merges and
+    /// added tokens. `path` is only named in errors.
+    ///
+    /// What it may be saved with is left out where it would make of a prompt something else than its tokens:
+    /// truncation and padding, the dropout of merges, and the post-processor, which adds special tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Part`] for a part that is not GPT-2's; [`TokenizerError::File`] for a vocabulary that
+    /// contradicts itself, and for a file that is none.
+    pub fn from_json(content: &[u8], path: &Path) -> Result<Self> {
+        let (tokens, merges, added, add_prefix_space) = files::tokenizer_json(content, path)?;
+        let inner = vocabulary::build(tokens, merges, added, add_prefix_space);
+        Ok(Self::new(inner.map_err(|reason| unusable(path, reason))?))
+    }
+
+    /// Builds GPT-2's tokenizer from its original `vocab.json` and `merges.txt`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::File`] naming the vocabulary or the merges; [`NotFound`](crate::error::FileError::NotFound)
+    /// and the other cases of [`FileError`](crate::error::FileError).
+    pub fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Self> {
+        let (vocab, merges) = (RegularFile::open(vocab)?, RegularFile::open(merges)?);
+        Self::from_original(Original { vocab: &vocab, merges: &merges, added: None })
+    }
+
+    pub(crate) fn from_original(Original { vocab, merges, added }: Original<'_>) -> Result<Self> {
+        let content = |file: &RegularFile| file.content(regular_file::LARGE);
+        let tokens = files::vocab_json(&content(vocab)?, vocab.path())?;
+        let merges = files::merges_txt(content(merges)?, merges.path())?;
+        let mut added = match added {
+            Some(file) => files::added_tokens_json(&content(file)?, file.path())?,
+            None => Vec::new(),
+        };
+        let inner = vocabulary::build_original(tokens, merges, &mut added);
+        Ok(Self::new(inner.map_err(|reason| unusable(vocab.path(), reason))?))
+    }
+
+    fn new(inner: Inner) -> Self {
+        let missing_bytes = vocabulary::missing_bytes(&inner);
+        let largest = inner.get_vocab(true).into_values().max();
+        let id_count = largest.map_or(0, |largest| largest as usize + 1);
+        Self { inner, missing_bytes, id_count }
+    }
+
+    /// The token ids of `text`; none for the empty text.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Tokenize`], for a text, too, that has bytes which no token is made of.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let failed = |reason| {
+            let given = format!("{text:?}");
+            Error::Tokenizer(TokenizerError::Tokenize { operation: "encode", given, reason })
+        };
+        if let Some(byte) = self.missing_byte(text).map_err(failed)? {
+            return Err(failed(format!("it has no token for the byte 0x{byte:02x}")));
+        }
+        let encoding = guarded(|| self.inner.encode_fast(text, false)).map_err(failed)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// A byte of `text` outside the added tokens that no token is made of.
+    fn missing_byte(&self, text: &str) -> Result<Option<u8>, String> {
+        if self.missing_bytes.is_empty() {
+            return Ok(None);
+        }
+        guarded(|| {
+            let added = self.inner.get_added_vocabulary();
+            let pieces = added.extract_and_normalize::<NormalizerWrapper>(None, text);
+            let pieces = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+            let bytes = pieces
+                .into_iter()
+                .filter(|(_, _, tokens)| tokens.is_none())
+                .flat_map(|(piece, _, _)| piece.bytes());
+            Ok(bytes.into_iter().find(|byte| self.missing_bytes.contains(byte)))
+        })
+    }
+
+    /// The text of `tokens`, special tokens included; bytes that are no UTF-8 become `�`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Tokenize`].
+    pub fn decode(&self, tokens: &[u32]) -> Result<String> {
+        let failed = |reason: String| {
+            let given = format!("{tokens:?}");
+            Error::Tokenizer(TokenizerError::Tokenize { operation: "decode", given, reason })
+        };
+        // The tokenizer would leave them out in silence.
+        if let Some(unknown) = tokens.iter().find(|&&id| self.inner.id_to_token(id).is_none()) {
+            return Err(failed(format!("it has no token {unknown}")));
+        }
+        guarded(|| self.inner.decode(tokens, false)).map_err(failed)
+    }
+
+    /// The one token that `text` is. A word inside a sentence carries its space: `" curious"`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::NotOneToken`] with the pieces that `text` falls into.
+    pub fn single_token(&self, text: &str) -> Result<u32> {
+        let tokens = self.encode(text)?;
+        match tokens[..] {
+            [token] => Ok(token),
+            _ => {
+                let pieces = tokens.iter().map(|&token| self.decode(&[token]));
+                Err(TokenizerError::NotOneToken {
+                    text: text.to_owned(),
+                    pieces: pieces.collect::<Result<_>>()?,
+                }
+                .into())
+            }
+        }
+    }
+
+    /// One more than the largest token id: the rows that an embedding needs.
+    pub fn id_count(&self) -> usize {
+        self.id_count
+    }
+}
+
+fn unusable(path: &Path, reason: String) -> Error {
+    Error::Tokenizer(TokenizerError::File { path: path.to_owned(), reason })
+}
+
+/// Calls the tokenizer library, whose panics end here. What it was found to panic at is refused when the files
+/// are read; this is for the rest. Such a panic is printed as the program prints all: a hook for panics is
+/// every thread's, and none of ours to change.
+fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(done) => done.map_err(|reason| reason.to_string()),
+        Err(_) => Err("a panic in the tokenizer library".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_is_an_error() {
+        assert_eq!(guarded::<()>(|| panic!()).unwrap_err(), "a panic in the tokenizer library");
+    }
+}
