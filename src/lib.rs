@@ -65,6 +65,7 @@ pub mod checkpoint;
 mod config;
 pub mod conformance;
 pub mod device;
+mod directory_lock;
 mod dispatch;
 pub mod error;
 pub mod experiment;

@@ -1,5 +1,6 @@
-//! One safetensors file, on disk or embedded.
+//! One safetensors file, on disk or in memory.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub(crate) struct SafetensorsFile {
 #[derive(Debug)]
 enum Content {
     OnDisk,
-    Embedded(&'static [u8]),
+    InMemory(Cow<'static, [u8]>),
 }
 
 impl SafetensorsFile {
@@ -33,39 +34,16 @@ impl SafetensorsFile {
         let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
         let mut file = open(path)?;
         let size = file.metadata().map_err(read_error)?.len();
-        Self::new(&mut file, size, path, Content::OnDisk)
+        let (metadata, data_start) = header(&mut file, size, path)?;
+        Ok(Self { path: path.to_owned(), metadata, data_start, content: Content::OnDisk })
     }
 
-    pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {
-        Self::new(&mut &*content, content.len() as u64, path, Content::Embedded(content))
-    }
-
-    /// Reads the header alone: a file of many gigabytes opens at once.
-    fn new(reader: &mut dyn Read, size: u64, path: &Path, content: Content) -> Result<Self> {
-        let damaged = |reason: String| {
-            Error::Checkpoint(CheckpointError::Safetensors { path: path.to_owned(), reason })
-        };
-        let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
-        let mut length = [0; LENGTH_FIELD];
-        if size < LENGTH_FIELD as u64 {
-            return Err(damaged(format!("{size} bytes are too few for a header")));
-        }
-        reader.read_exact(&mut length).map_err(read_error)?;
-        let header_length = u64::from_le_bytes(length);
-        let data_start = header_length.saturating_add(LENGTH_FIELD as u64);
-        if data_start > size {
-            let reason = format!("a header of {header_length} bytes in a file of {size}");
-            return Err(damaged(reason));
-        }
-        let mut header = vec![0; header_length as usize];
-        reader.read_exact(&mut header).map_err(read_error)?;
-        let metadata: Metadata =
-            serde_json::from_slice(&header).map_err(|reason| damaged(reason.to_string()))?;
-        let described = data_start + metadata.data_len() as u64;
-        if described != size {
-            let reason = format!("the header describes {described} bytes, the file has {size}");
-            return Err(damaged(reason));
-        }
+    /// A file that was read already; `path` is only named in errors.
+    pub fn in_memory(content: impl Into<Cow<'static, [u8]>>, path: &Path) -> Result<Self> {
+        let content = content.into();
+        let size = content.len() as u64;
+        let (metadata, data_start) = header(&mut &*content, size, path)?;
+        let content = Content::InMemory(content);
         Ok(Self { path: path.to_owned(), metadata, data_start, content })
     }
 
@@ -101,8 +79,8 @@ impl SafetensorsFile {
         let info = self.metadata.info(name).ok_or_else(missing)?;
         let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
         let stored = self.stored_kind(name, info)?;
-        match self.content {
-            Content::Embedded(content) => {
+        match &self.content {
+            Content::InMemory(content) => {
                 let start = self.data_start as usize;
                 let (from, to) = info.data_offsets;
                 Ok(Tensor::f_from_data_size(&content[start + from..start + to], &shape, stored)?)
@@ -144,6 +122,35 @@ impl SafetensorsFile {
             .into()),
         }
     }
+}
+
+/// Reads the header alone, and where the first tensor begins: a file of many gigabytes opens at once.
+fn header(reader: &mut dyn Read, size: u64, path: &Path) -> Result<(Metadata, u64)> {
+    let damaged = |reason: String| {
+        Error::Checkpoint(CheckpointError::Safetensors { path: path.to_owned(), reason })
+    };
+    let read_error = |source| Error::File(FileError::Read { path: path.to_owned(), source });
+    let mut length = [0; LENGTH_FIELD];
+    if size < LENGTH_FIELD as u64 {
+        return Err(damaged(format!("{size} bytes are too few for a header")));
+    }
+    reader.read_exact(&mut length).map_err(read_error)?;
+    let header_length = u64::from_le_bytes(length);
+    let data_start = header_length.saturating_add(LENGTH_FIELD as u64);
+    if data_start > size {
+        let reason = format!("a header of {header_length} bytes in a file of {size}");
+        return Err(damaged(reason));
+    }
+    let mut header = vec![0; header_length as usize];
+    reader.read_exact(&mut header).map_err(read_error)?;
+    let metadata: Metadata =
+        serde_json::from_slice(&header).map_err(|reason| damaged(reason.to_string()))?;
+    let described = data_start + metadata.data_len() as u64;
+    if described != size {
+        let reason = format!("the header describes {described} bytes, the file has {size}");
+        return Err(damaged(reason));
+    }
+    Ok((metadata, data_start))
 }
 
 fn open(path: &Path) -> Result<File> {

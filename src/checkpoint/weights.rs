@@ -24,7 +24,7 @@ impl Weights {
     }
 
     pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {
-        Self::new(vec![SafetensorsFile::embedded(content, path)?])
+        Self::new(vec![SafetensorsFile::in_memory(content, path)?])
     }
 
     fn new(files: Vec<SafetensorsFile>) -> Result<Self> {

@@ -23,6 +23,7 @@ mod partial_runs;
 mod ready_sweeps;
 mod report;
 mod runs;
+mod saving;
 mod shuffle;
 mod silent_failures;
 mod sites;

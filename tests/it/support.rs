@@ -152,6 +152,25 @@ pub fn write_stored(path: &Path, tensors: &HashMap<String, Stored>) {
     serialize_to_file(views, None, path).unwrap();
 }
 
+/// The names of what a directory holds, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The only file of tensors in the directory of a text.
+#[track_caller]
+pub fn tensors_beside(text: &Path) -> PathBuf {
+    let directory = text.parent().unwrap();
+    let mut tensors = names(directory);
+    tensors.retain(|name| name.ends_with(".safetensors"));
+    let [name] = &tensors[..] else { panic!("{tensors:?}") };
+    directory.join(name)
+}
+
 /// An example, which `cargo test` builds beside the tests.
 pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
