@@ -10,7 +10,7 @@ use fs4::FileExt;
 /// directory itself. Where the system or the file system has no such locks, nobody waits.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    _open: Option<File>,
+    open: Option<File>,
 }
 
 impl DirectoryLock {
@@ -19,19 +19,29 @@ impl DirectoryLock {
         Self::waiting(directory, FileExt::lock_shared)
     }
 
+    /// Waits until nobody else has the directory.
+    pub fn alone(directory: &Path) -> Self {
+        Self::waiting(directory, FileExt::lock)
+    }
+
+    /// Whether the file system knows locks, and this is one.
+    pub fn is_held(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// The directory alone, if nobody else has it now and the file system knows locks.
     pub fn try_alone(directory: &Path) -> Option<Self> {
         let open = File::open(directory).ok()?;
-        FileExt::try_lock(&open).is_ok().then_some(Self { _open: Some(open) })
+        FileExt::try_lock(&open).is_ok().then_some(Self { open: Some(open) })
     }
 
     fn waiting(directory: &Path, lock: fn(&File) -> io::Result<()>) -> Self {
-        let Ok(open) = File::open(directory) else { return Self { _open: None } };
+        let Ok(open) = File::open(directory) else { return Self { open: None } };
         loop {
             match lock(&open) {
-                Ok(()) => return Self { _open: Some(open) },
+                Ok(()) => return Self { open: Some(open) },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-                Err(_) => return Self { _open: None },
+                Err(_) => return Self { open: None },
             }
         }
     }

@@ -79,6 +79,7 @@ mod model;
 mod nearest;
 mod precision;
 pub mod report;
+mod sha256;
 mod site;
 pub mod sweep;
 mod tokenizer;

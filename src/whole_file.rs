@@ -52,7 +52,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
     let permissions = permissions_of(target)?;
     let mut partial = partial_in(directory_of(target))?;
-    partial.write_all(content)?;
+    partial.as_file_mut().write_all(content)?;
     if let Some(permissions) = permissions {
         partial.as_file().set_permissions(permissions)?;
     }
@@ -63,7 +63,7 @@ fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
 
 /// The permissions of the file that is to be replaced, if there is one: where it could not be written into, it is not
 /// replaced either.
-fn permissions_of(target: &Path) -> io::Result<Option<fs::Permissions>> {
+pub(crate) fn permissions_of(target: &Path) -> io::Result<Option<fs::Permissions>> {
     let metadata = match fs::symlink_metadata(target) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -76,7 +76,8 @@ fn permissions_of(target: &Path) -> io::Result<Option<fs::Permissions>> {
     Ok(Some(metadata.permissions()))
 }
 
-fn partial_in(directory: &Path) -> io::Result<NamedTempFile> {
+/// A file that is not whole yet, which goes with the value.
+pub(crate) fn partial_in(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(PARTIAL_PREFIX).suffix(PARTIAL_SUFFIX);
     // Less the umask: as any new file, and not for this user alone as a temporary one.

@@ -18,6 +18,7 @@ mod guide;
 mod hub;
 mod masking;
 mod noise;
+mod output_dir;
 mod parity;
 mod partial_runs;
 mod ready_sweeps;

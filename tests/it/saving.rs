@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Precision};
 use rand::{Rng, SeedableRng};
 
-use crate::support::{names, tensors_beside, tiny};
+use crate::support::{Killed, names, tensors_beside, this_test, tiny};
 
 /// Edits whose text and whose tensors both tell which they are.
 fn marked(mark: usize) -> Interventions {
@@ -63,7 +63,7 @@ fn marked_at(path: &Path) -> usize {
 
 /// What the process that [`saver`] starts does: saves edits with these marks in turn, without end.
 #[test]
-#[ignore = "needs a test that starts it and kills it"]
+#[ignore = "needs a test that starts it"]
 fn saves_in_turn() {
     let Ok(path) = std::env::var("SAVED_IN_TURN") else { return };
     let marks = std::env::var("MARKS").unwrap();
@@ -76,22 +76,9 @@ fn saves_in_turn() {
 
 /// This test's own program, to do what [`saves_in_turn`] says.
 fn saver(path: &Path, marks: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = this_test("saving::saves_in_turn");
+    command.env("SAVED_IN_TURN", path).env("MARKS", marks);
     command
-        .args(["saving::saves_in_turn", "--exact", "--ignored", "--nocapture"])
-        .env("SAVED_IN_TURN", path)
-        .env("MARKS", marks)
-        .stdout(Stdio::null());
-    command
-}
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use hooked_gpt2::error::{CaptureError, HookError};
 use hooked_gpt2::hook::At;
@@ -171,6 +171,23 @@ pub fn tensors_beside(text: &Path) -> PathBuf {
     directory.join(name)
 }
 
+/// A process that is killed when the value goes.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One test of this program, in a process of its own.
+pub fn this_test(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--ignored", "--nocapture"]).stdout(Stdio::null());
+    command
+}
+
 /// An example, which `cargo test` builds beside the tests.
 pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -188,7 +205,8 @@ pub fn conformance_example(environment: &[(&str, &str)], arguments: &[&str]) -> 
     run_example("conformance", environment, arguments)
 }
 
-fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+/// Runs any example in the same way.
+pub fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     Command::new(example(name))
         .env_remove("HF_HUB_CACHE")

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+
+use crate::sha256::sha256;
 
 /// Digits of the whole.
 const DIGITS: usize = 64;
@@ -17,7 +18,7 @@ pub(super) struct Digest(String);
 
 impl Digest {
     pub fn of(content: &[u8]) -> Self {
-        Self(Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(sha256(content))
     }
 
     /// The beginning, which stands in the name of the file.
