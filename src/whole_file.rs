@@ -49,7 +49,8 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
+/// The same of a path that is no link.
+pub(crate) fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
     let permissions = permissions_of(target)?;
     let mut partial = partial_in(directory_of(target))?;
     partial.as_file_mut().write_all(content)?;

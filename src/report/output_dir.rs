@@ -110,7 +110,7 @@ impl OutputDir {
             Ok(metadata) if metadata.is_symlink() => None,
             _ => whole_file::permissions_of(&path).map_err(not_written(&path))?,
         };
-        whole_file::write(&part, content)?;
+        whole_file::replace(&part, content).map_err(not_written(&path))?;
         match permissions {
             Some(permissions) => {
                 Ok(fs::set_permissions(part, permissions).map_err(not_written(&path))?)
@@ -207,7 +207,7 @@ fn probe(directory: &Path) -> io::Result<()> {
     probe.close()
 }
 
-fn not_written(path: &Path) -> impl FnOnce(io::Error) -> FileError {
+fn not_written(path: &Path) -> impl Fn(io::Error) -> FileError {
     let path = path.to_owned();
-    move |source| FileError::Write { path, source }
+    move |source| FileError::Write { path: path.clone(), source }
 }
