@@ -4,7 +4,12 @@
 //! cargo run --release --example ablate_heads
 //! ```
 
+#[path = "shared/failure.rs"]
+mod failure;
+
 use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::sweep::{DeltaLoss, Metric, Replacement, Sweep, Variants};
@@ -13,7 +18,12 @@ use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 const PROMPT: &str = "It was the best of";
 const TARGET: &str = " the";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    failure::end(ablate())
+}
+
+fn ablate() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout().lock();
     let checkpoint = Checkpoint::bundled()?;
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
@@ -25,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let results = Sweep::new(&model, &prompt).plan(&variants)?.measure(&[&change])?;
     let changes = results.values(change.name())?; // [layer, head, sequence, position]
 
-    println!("Loss of {TARGET:?} after {PROMPT:?} without one head, less that with all (nats)\n");
+    writeln!(
+        out,
+        "Loss of {TARGET:?} after {PROMPT:?} without one head, less that with all (nats)\n"
+    )?;
     let (n_layers, n_heads) = (model.config().n_layers, model.config().n_heads);
     let heads = (0..n_heads).map(|head| format!("head {head}"));
     let headings = ["layer".to_owned()].into_iter().chain(heads);
@@ -40,6 +53,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("{table}\nThe word depends most on head {} of layer {}.", worst.1, worst.0);
+    writeln!(out, "{table}\nThe word depends most on head {} of layer {}.", worst.1, worst.0)?;
     Ok(())
 }

@@ -5,16 +5,28 @@
 //! cargo run --release --example patch_residual
 //! ```
 
+#[path = "shared/failure.rs"]
+mod failure;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use hooked_gpt2::analysis::loss::negative_log_likelihood;
 use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, tch::Device};
+use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
 const CLEAN: &str = "She was a very happy";
 const CORRUPTED: &str = "He was a very happy";
 const TARGET: &str = " woman";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    failure::end(patch())
+}
+
+fn patch() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout().lock();
     let checkpoint = Checkpoint::bundled()?;
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
@@ -32,10 +44,11 @@ fn main() -> Result<()> {
     let kept = model.run(&clean).capture(sites).without_logits().execute()?.activations;
 
     let (with, without) = (loss(&clean, &NoHooks)?, loss(&corrupted, &NoHooks)?);
-    println!(
+    writeln!(
+        out,
         "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?}, {without:.3} after {CORRUPTED:?}\n"
-    );
-    println!("layer   loss  brought back by its clean input at the last position");
+    )?;
+    writeln!(out, "layer   loss  brought back by its clean input at the last position")?;
     for layer in layers {
         let last = kept.get(Site::resid_pre(layer), 0)?.f_get(-1)?;
         let mut hooks = Interventions::new();
@@ -43,7 +56,7 @@ fn main() -> Result<()> {
         let patched = loss(&corrupted, &hooks)?;
         let share = (without - patched) / (without - with);
         let bar = "#".repeat((40.0 * share).round().max(0.0) as usize);
-        println!("{layer:>5}  {patched:.3}  {:>4.0} %  {bar}", 100.0 * share);
+        writeln!(out, "{layer:>5}  {patched:.3}  {:>4.0} %  {bar}", 100.0 * share)?;
     }
     Ok(())
 }

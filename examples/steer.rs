@@ -4,9 +4,16 @@
 //! cargo run --release --example steer
 //! ```
 
+#[path = "shared/failure.rs"]
+mod failure;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, tch::Device};
+use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
 const TOWARDS: &str = "She was a very happy woman";
 const AWAY_FROM: &str = "He was a very angry man";
@@ -14,7 +21,12 @@ const PROMPT: &str = "It was the best of";
 const LAYER: usize = 5;
 const NEW_TOKENS: usize = 12;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    failure::end(steer())
+}
+
+fn steer() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout().lock();
     let checkpoint = Checkpoint::bundled()?;
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
@@ -25,14 +37,14 @@ fn main() -> Result<()> {
     let kept = model.run(&texts).capture([&last]).without_logits().execute()?.activations;
     let direction = kept.get(&last, 0)?.f_sub(&kept.get(&last, 1)?)?;
 
-    println!("{PROMPT:?}, steered at layer {LAYER} towards {TOWARDS:?}");
-    println!("and away from {AWAY_FROM:?}\n");
+    writeln!(out, "{PROMPT:?}, steered at layer {LAYER} towards {TOWARDS:?}")?;
+    writeln!(out, "and away from {AWAY_FROM:?}\n")?;
     let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
     for coefficient in [0.0, 1.0, 2.0, 4.0, -2.0] {
         let mut hooks = Interventions::new();
         hooks.steer(At::resid_post(LAYER), &direction, coefficient)?;
         let steered = model.generate(&prompt, NEW_TOKENS).hooks(&hooks).execute()?;
-        println!("{coefficient:>4}  {:?}", tokenizer.decode(&steered.tokens[0])?);
+        writeln!(out, "{coefficient:>4}  {:?}", tokenizer.decode(&steered.tokens[0])?)?;
     }
     Ok(())
 }

@@ -49,9 +49,11 @@ macro_rules! page {
         /// [edits]: crate::guide::edits
         /// [reports]: crate::guide::reports
         /// [performance]: crate::guide::performance
+        /// [saving]: crate::guide::edits#save-and-load
         /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
+        /// [written]: crate::guide::security#files-that-are-written
         #[doc = picture!("patching_grid.svg")]
         #[doc = picture!("scaling.svg")]
         #[doc = ""]

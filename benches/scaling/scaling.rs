@@ -27,7 +27,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use arguments::Arguments;
 use cases::{PATCHED_LAYERS, PATCHED_POSITIONS, PROMPT};
 use depths::Depths;
-use failure::{chain, is_broken_pipe};
 use timing::Point;
 
 const DEPTHS: usize = 6;
@@ -40,25 +39,18 @@ struct Panel {
 }
 
 fn main() -> ExitCode {
-    match scale(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    failure::end(scale(&Arguments::parse()))
 }
 
 fn scale(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let out = OutputDir::create(&arguments.out)?;
     let panels = measure(arguments)?;
     let table = table(&panels);
-    out.write("scaling.csv", &table)?;
-    out.write("scaling.svg", figure::draw(&panels)?)?;
+    // Hours of work are printed also where they cannot be saved.
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{table}")?;
     writeln!(stdout, "f32, {} threads, {} rounds", tch::get_num_threads(), arguments.rounds)?;
+    out.write([("scaling.svg", figure::draw(&panels)?), ("scaling.csv", table)])?;
     writeln!(stdout, "Written to {}", out.path().display())?;
     Ok(())
 }

@@ -20,7 +20,6 @@ use hooked_gpt2::{conformance, device};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use arguments::Arguments;
-use failure::{chain, is_broken_pipe};
 use usage::parse;
 
 fn main() -> ExitCode {
@@ -28,19 +27,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    match check(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    failure::end(check(&arguments))
 }
 
-/// Whether every identity holds.
-fn check(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
+/// Succeeds if every identity holds.
+fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let device = device::parse(&arguments.device)?;
     let checkpoint = source::open(&arguments.model, arguments.offline)?;
     let bar = ProgressBar::new(0);
@@ -58,5 +49,5 @@ fn check(arguments: &Arguments) -> Result<bool, Box<dyn std::error::Error>> {
     } else {
         writeln!(stdout, "{found}")?;
     }
-    Ok(found.holds())
+    Ok(if found.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

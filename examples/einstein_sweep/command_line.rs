@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep};
@@ -11,7 +12,7 @@ use hooked_gpt2::{Checkpoint, Gpt2, Result, device};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::arguments::Arguments;
-use crate::failure::{chain, is_broken_pipe};
+use crate::failure::{self, say};
 use crate::usage::parse;
 use crate::{model, tables};
 
@@ -28,27 +29,20 @@ pub fn main(method: Method) -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    match run(arguments, method) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    failure::end(run(&arguments, method))
 }
 
-fn run(arguments: Arguments, method: Method) -> Result<(), Box<dyn Error>> {
+fn run(arguments: &Arguments, method: Method) -> Result<(), Box<dyn Error>> {
     let device = device::parse(&arguments.device)?;
     let out = OutputDir::create(&arguments.out)?;
-    let checkpoint = model::open(&arguments)?;
+    let checkpoint = model::open(arguments)?;
     let (gpt2, loaded) = Gpt2::load(&checkpoint, arguments.dtype, device)?;
     for name in loaded.unknown() {
-        eprintln!("note: `{name}` in the checkpoint is not a weight of GPT-2 and was not used");
+        say(format!("note: `{name}` in the checkpoint is not a weight of GPT-2 and was not used"));
     }
     if loaded.untied {
-        eprintln!(
-            "note: the checkpoint has an unembedding of its own, which was used, though its config ties it"
+        say(
+            "note: the checkpoint has an unembedding of its own, which was used, though its config ties it",
         );
     }
 
@@ -62,31 +56,37 @@ fn run(arguments: Arguments, method: Method) -> Result<(), Box<dyn Error>> {
     let report = method(&arguments.experiment(), &checkpoint, &gpt2, &mut show)?;
     bar.finish_and_clear();
 
-    // Saved first: whoever closes the pipe early still has the files.
+    // Saved first: whoever closes the pipe early still has the files. And printed also where it cannot be saved.
     let mut json = Vec::new();
     write_json(&mut json, &report)?;
-    save(&out, &report, &json)?;
+    let saved = save(&out, &report, &json);
+    let printed = print(arguments, &report, &json, saved.is_ok().then(|| out.path()));
+    saved?;
+    Ok(printed?)
+}
+
+fn print(
+    arguments: &Arguments,
+    report: &EinsteinReport,
+    json: &[u8],
+    saved: Option<&Path>,
+) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     if arguments.json {
-        stdout.write_all(&json)?;
-    } else {
-        tables::write(&mut stdout, &report)?;
-        writeln!(stdout, "\nWritten to {}", out.path().display())?;
+        return stdout.write_all(json);
     }
-    Ok(())
+    tables::write(&mut stdout, report)?;
+    match saved {
+        Some(directory) => writeln!(stdout, "\nWritten to {}", directory.display()),
+        None => Ok(()),
+    }
 }
 
 fn save(out: &OutputDir, report: &EinsteinReport, json: &[u8]) -> Result<(), Box<dyn Error>> {
     let mut csv = Vec::new();
     tables::write_csv(&mut csv, report)?;
-    // All drawn before the first file is written: there are all files or none.
+    let files = [("sweep.csv", csv), ("sweep.json", json.to_owned())].into_iter();
     #[cfg(feature = "plot")]
-    let figures = crate::figures::draw(report)?;
-    out.write("sweep.csv", csv)?;
-    out.write("sweep.json", json)?;
-    #[cfg(feature = "plot")]
-    for (name, svg) in figures {
-        out.write(name, svg)?;
-    }
-    Ok(())
+    let files = files.chain(crate::figures::draw(report)?.map(|(name, svg)| (name, svg.into())));
+    Ok(out.write(files)?)
 }

@@ -4,7 +4,7 @@ use hooked_gpt2::checkpoint::Source;
 use hooked_gpt2::{Checkpoint, Result};
 
 use crate::arguments::Arguments;
-use crate::failure::chain;
+use crate::failure::{chain, say};
 use crate::source;
 
 /// The model of the published experiment.
@@ -18,11 +18,11 @@ pub fn open(arguments: &Arguments) -> Result<Checkpoint> {
     }
     let published = Source::Hub(PUBLISHED.to_owned());
     source::open(&published, arguments.offline).or_else(|error| {
-        eprintln!(
+        say(format!(
             "note: {PUBLISHED} cannot be had ({}); running on the small bundled model, whose \
              figures are its own and not the published ones",
             chain(&error)
-        );
+        ));
         Checkpoint::bundled()
     })
 }

@@ -24,7 +24,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Ix2, s};
 
 use arguments::Arguments;
-use failure::{chain, is_broken_pipe};
 use usage::parse;
 
 fn main() -> ExitCode {
@@ -32,14 +31,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    match patch(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", chain(&*error));
-            ExitCode::FAILURE
-        }
-    }
+    failure::end(patch(&arguments))
 }
 
 fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -93,15 +85,7 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .collect::<hooked_gpt2::Result<_>>()?;
 
     let layers = &results.axes()[0].labels;
-    save(&out, arguments, layers, &words, &values.mapv(|value| value - unpatched))?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{plan}\n")?;
-    writeln!(
-        stdout,
-        "logit of {:?} less that of {:?}: clean {clean_value:.3}, corrupted {unpatched:.3}\n",
-        arguments.right, arguments.wrong
-    )?;
-    writeln!(stdout, "share of the way to clean, by layer and patched position")?;
+    let saved = save(&out, arguments, layers, &words, &values.mapv(|value| value - unpatched));
     let headings = iter::once("layer").chain(words.iter().map(String::as_str));
     let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));
     for (layer, row) in layers.iter().zip(values.outer_iter()) {
@@ -109,8 +93,25 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         let cells = row.iter().map(|value| format!("{:.3}", share(value)));
         table.row(iter::once(layer.clone()).chain(cells));
     }
-    writeln!(stdout, "{table}\nWritten to {}", out.path().display())?;
-    Ok(())
+    // Printed also where it cannot be saved.
+    let print = || {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{plan}\n")?;
+        writeln!(
+            stdout,
+            "logit of {:?} less that of {:?}: clean {clean_value:.3}, corrupted {unpatched:.3}\n",
+            arguments.right, arguments.wrong
+        )?;
+        writeln!(stdout, "share of the way to clean, by layer and patched position")?;
+        writeln!(stdout, "{table}")?;
+        match saved {
+            Ok(()) => writeln!(stdout, "Written to {}", out.path().display()),
+            Err(_) => Ok(()),
+        }
+    };
+    let printed = print();
+    saved?;
+    Ok(printed?)
 }
 
 /// Writes the changes of the logit difference as a table, and as a figure where that is built in.
@@ -125,7 +126,8 @@ fn save(
     let mut csv = Vec::new();
     let axes = [("layer", layers), ("position", &positions)];
     write_csv_grid(&mut csv, &axes, "change", changes.view().into_dyn())?;
-    out.write("grid.csv", csv)?;
+    #[allow(unused_mut, reason = "without `plot` there is no figure")]
+    let mut files = vec![("grid.csv", csv)];
     #[cfg(feature = "plot")]
     {
         use clap::ValueEnum;
@@ -139,9 +141,9 @@ fn save(
             columns: ("patched position", words),
             values: changes.view(),
         };
-        out.write("grid.svg", map.to_svg()?)?;
+        files.push(("grid.svg", map.to_svg()?.into_bytes()));
     }
     #[cfg(not(feature = "plot"))]
     let _ = (arguments, words);
-    Ok(())
+    Ok(out.write(files)?)
 }

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::failure::say;
+
 /// The arguments that the program was started with, or what it ends with at once.
 pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {
     Arguments::try_parse().map_err(|error| {
         if error.use_stderr() {
-            eprintln!("{}", in_one_line(&error.to_string()));
+            say(in_one_line(&error.to_string()));
         } else {
             // Help was asked for; who closes the pipe has read enough of it.
             let _ = error.print();

@@ -54,6 +54,31 @@ pub enum FileError {
         /// Why.
         source: std::io::Error,
     },
+    /// An empty path where a directory is needed.
+    #[error("an empty path is no directory, allowed: `.` for the one that the program runs in")]
+    NoDirectory,
+    /// A name that a result in a directory cannot have.
+    #[error(
+        "a result cannot be called {given:?}, allowed: the name of a file in the directory, another for each result, without `/`, `\\`, `:` and control characters"
+    )]
+    ResultName {
+        /// The name.
+        given: String,
+    },
+    /// Results are written, and could not be put where they belong.
+    #[error(
+        "cannot write {path}: the results that are not there yet are in {kept}",
+        path = path.display(),
+        kept = kept.display()
+    )]
+    NotInPlace {
+        /// The file.
+        path: PathBuf,
+        /// The directory that holds them.
+        kept: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file is not the JSON that it should be.
     #[error("{path}: malformed JSON: {reason}", path = shown_path(path), reason = shown_reason(reason))]
     Json {

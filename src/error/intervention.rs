@@ -73,6 +73,19 @@ pub enum InterventionError {
         /// Why.
         source: Box<Error>,
     },
+    /// The tensors beside a file of interventions are not those that were saved with it.
+    #[error(
+        "{path}: not the tensors that belong to the text beside it, whose SHA-256 is {needed}, but {given}; take both files from one save",
+        path = path.display()
+    )]
+    OtherTensors {
+        /// The file of tensors.
+        path: PathBuf,
+        /// Its SHA-256.
+        given: String,
+        /// The SHA-256 that the text names.
+        needed: String,
+    },
     /// A file of interventions names a tensor that is not beside it.
     #[error("{path}: no tensor `{given}`, stored: {stored}", path = path.display())]
     NoSuchTensor {

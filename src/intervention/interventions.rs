@@ -136,8 +136,11 @@ impl Interventions {
     }
 
     /// Writes all of it to a file that [`load`](Self::load) reads: as TOML or JSON, by the extension of
-    /// `path`. Tensors go to a file beside it, `edits.toml.safetensors` for `edits.toml`; without
-    /// tensors there is none.
+    /// `path`. Tensors go to a file beside it, whose SHA-256 the text names; for `edits.toml` it is
+    /// `edits.toml.<the first 16 digits>.safetensors`. Without tensors there is none.
+    ///
+    /// A save over an earlier one replaces both files or none, whatever comes between, and leaves no other tensors of
+    /// that text: see [the guide](crate::guide::edits#save-and-load).
     ///
     /// # Errors
     /// [`NotBuiltIn`](crate::error::InterventionError::NotBuiltIn) for closures and edits of one's own,
@@ -155,7 +158,8 @@ impl Interventions {
     /// # Errors
     /// [`Toml`](crate::error::FileError::Toml) and [`Json`](crate::error::FileError::Json) for a text that cannot be read or
     /// has a field that is not known, [`DescribedHook`](crate::error::InterventionError::DescribedHook) for a hook that
-    /// cannot be, [`UnknownName`](crate::Error::UnknownName) for another extension,
+    /// cannot be, [`OtherTensors`](crate::error::InterventionError::OtherTensors) for tensors that were not saved with the
+    /// text, [`UnknownName`](crate::Error::UnknownName) for another extension,
     /// [`NotFound`](crate::error::FileError::NotFound), [`NotAFile`](crate::error::FileError::NotAFile),
     /// [`TooLarge`](crate::error::FileError::TooLarge) and [`Read`](crate::error::FileError::Read).
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {

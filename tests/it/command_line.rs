@@ -130,10 +130,11 @@ fn the_output_directory_holds_data_and_figures_and_nothing_else() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    let mut expected = vec!["sweep.csv", "sweep.json"];
+    let mut expected = vec!["hooked-gpt2.sha256", "sweep.csv", "sweep.json"];
     if cfg!(feature = "plot") {
-        expected = vec!["by_layer.svg", "logits.svg", "sweep.csv", "sweep.json", "top_tokens.svg"];
+        expected.extend(["by_layer.svg", "logits.svg", "top_tokens.svg"]);
     }
+    expected.sort_unstable();
     assert_eq!(files, expected);
     let csv = std::fs::read_to_string(out.path().join("sweep.csv")).unwrap();
     let layers: Vec<_> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
@@ -157,4 +158,99 @@ fn a_closed_pipe_is_no_error_and_loses_no_file() {
     assert!(child.wait().unwrap().success());
     assert_eq!(stderr, "");
     assert!(out.path().join("sweep.json").exists());
+}
+
+#[test]
+fn a_result_that_cannot_be_saved_is_printed_and_is_a_failure() {
+    for (example, file, expected) in [
+        ("einstein_sweep", "sweep.csv", "The published findings"),
+        ("patching_grid", "grid.csv", "share of the way to clean"),
+    ] {
+        let out = tempfile::tempdir().unwrap();
+        std::fs::create_dir(out.path().join(file)).unwrap();
+        let out = out.path().to_str().unwrap();
+        let output =
+            crate::support::run_example(example, &[], &["--model", "bundled", "--out", out]);
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stdout.contains(expected) && !stdout.contains("Written to"), "{stdout}");
+        let expected = format!("error: cannot write {out}/{file}: ");
+        assert!(stderr.starts_with(&expected) && stderr.lines().count() == 1, "{stderr}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod where_nothing_can_be_printed {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+
+    use crate::support::example;
+
+    const EXAMPLES: [&str; 6] = [
+        "ablate_heads",
+        "patch_residual",
+        "steer",
+        "conformance",
+        "patching_grid",
+        "einstein_sweep",
+    ];
+
+    /// An example in a directory of its own, from which what it saves goes again.
+    fn command(name: &str, directory: &std::path::Path) -> Command {
+        let mut command = Command::new(example(name));
+        command.current_dir(directory).env("HF_HUB_OFFLINE", "1").env("HF_HOME", directory);
+        if name == "einstein_sweep" {
+            command.args(["--model", "bundled"]);
+        }
+        command
+    }
+
+    fn full() -> Stdio {
+        File::options().write(true).open("/dev/full").unwrap().into()
+    }
+
+    #[test]
+    fn an_example_on_a_full_disk_says_so_in_one_line_and_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in EXAMPLES {
+            let output = command(name, directory.path()).stdout(full()).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            let expected =
+                "error: cannot write to standard output: No space left on device (os error 28)\n";
+            assert_eq!((&*stderr, output.status.code()), (expected, Some(1)), "{name}");
+        }
+        assert!(directory.path().join("target/einstein_sweep/sweep.json").exists());
+        assert!(directory.path().join("target/patching_grid/grid.csv").exists());
+    }
+
+    #[test]
+    fn an_example_whose_reader_is_gone_ends_in_peace() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in EXAMPLES {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let output = command(name, directory.path()).stdout(writer).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((&*stderr, output.status.code()), ("", Some(0)), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_nobody_can_read_is_an_error_and_no_panic() {
+        for name in ["conformance", "patching_grid", "einstein_sweep"] {
+            for arguments in
+                [&["--model", "no/such/directory", "--offline"][..], &["--no-such-option"]]
+            {
+                let directory = tempfile::tempdir().unwrap();
+                let status = Command::new(example(name))
+                    .current_dir(directory.path())
+                    .args(arguments)
+                    .stderr(full())
+                    .status()
+                    .unwrap();
+                assert!([Some(1), Some(2)].contains(&status.code()), "{name}: {status}");
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Interventions on disk: what comes back, and what is refused.
 
 use std::any::Any;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hooked_gpt2::error::FileError;
 use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, Part, Positions, Site};
@@ -9,9 +9,10 @@ use hooked_gpt2::intervention::{Interventions, Noise, Scale, Shuffle};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, Result};
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{assert_identical, tiny};
+use crate::support::{assert_identical, names, tensors_beside, tiny};
 
 const FORMATS: [&str; 2] = ["toml", "json"];
 
@@ -83,19 +84,6 @@ fn assert_refused(extension: &str, text: &str, expected: &str) {
     assert!(error.contains(expected), "{expected:?} is not in {error}");
 }
 
-fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Where the tensors of a text lie.
-fn tensors_of(path: &Path) -> PathBuf {
-    PathBuf::from(format!("{}.safetensors", path.display()))
-}
-
 #[test]
 fn every_edit_comes_back_and_does_the_same_bit_for_bit() {
     let model = tiny(Precision::F64);
@@ -111,11 +99,13 @@ fn a_second_save_writes_the_same_bytes() {
     for extension in FORMATS {
         let (first, path) = saved(&everything(), extension);
         let (second, again) = saved(&Interventions::load(&path).unwrap(), extension);
-        let mut files = [format!("hooks.{extension}"), format!("hooks.{extension}.safetensors")];
-        files.sort();
-        assert_eq!(names(first.path()), files);
+        let tensors = std::fs::read(tensors_beside(&path)).unwrap();
+        let digest = format!("{:x}", Sha256::digest(tensors));
+        let tensors = format!("hooks.{extension}.{}.safetensors", &digest[..16]);
+        assert_eq!(names(first.path()), [format!("hooks.{extension}"), tensors]);
         assert_eq!(names(second.path()), names(first.path()));
-        for (one, other) in [(&path, &again), (&tensors_of(&path), &tensors_of(&again))] {
+        assert!(std::fs::read_to_string(&path).unwrap().contains(&digest));
+        for (one, other) in [(&path, &again), (&tensors_beside(&path), &tensors_beside(&again))] {
             assert_eq!(std::fs::read(one).unwrap(), std::fs::read(other).unwrap());
         }
     }
@@ -128,11 +118,12 @@ fn saved_toml_has_a_table_for_each_hook() {
     hooks.scale(At::z(3).heads([1]).positions(Positions::last()), 0.5).unwrap();
     hooks.knock_out(7, [0], Positions::range(2..5), Positions::from_end(3));
     let (_directory, path) = saved(&hooks, "toml");
+    let digest = Sha256::digest(std::fs::read(tensors_beside(&path)).unwrap());
     let text = std::fs::read_to_string(path).unwrap();
     assert_eq!(
         text,
-        r#"skip = [4]
-
+        format!("skip = [4]\ntensors_sha256 = \"{digest:x}\"\n")
+            + r#"
 [[hook]]
 site = "blocks.3.attn.hook_z"
 heads = [1]
@@ -269,7 +260,7 @@ fn tensors_come_back_with_their_kind_shape_and_every_bit() {
         );
         let (_again, second) = saved(&back, "toml");
         let [one, other] = [path, second]
-            .map(|path| Tensor::read_safetensors(tensors_of(&path)).unwrap().remove(0));
+            .map(|path| Tensor::read_safetensors(tensors_beside(&path)).unwrap().remove(0));
         assert_eq!((one.0.as_str(), one.1.kind(), one.1.size()), ("hook.0", kind, vec![2, 3]));
         let bits = |tensor: &Tensor| {
             let mut bits = vec![0; 6 * kind.elt_size_in_bytes()];
@@ -451,25 +442,34 @@ fn an_extension_other_than_toml_and_json_is_refused() {
 #[test]
 fn a_damaged_file_or_a_missing_tensor_is_an_error_that_names_it() {
     let (_directory, path) = saved(&everything(), "toml");
-    let (text, tensors) = (std::fs::read_to_string(&path).unwrap(), tensors_of(&path));
+    let (text, tensors) = (std::fs::read_to_string(&path).unwrap(), tensors_beside(&path));
     let error = || chain(&Interventions::load(&path).unwrap_err());
 
     std::fs::write(&path, text.replace(r#"value = "hook.2""#, r#"value = "hook.99""#)).unwrap();
     let missing = error();
-    assert!(
-        missing.contains("hooks.toml.safetensors: no tensor `hook.99`, stored: hook."),
-        "{missing}"
-    );
+    let expected = format!("{}: no tensor `hook.99`, stored: hook.", tensors.display());
+    assert!(missing.contains(&expected), "{missing}");
 
-    std::fs::write(&path, &text).unwrap();
-    let whole = std::fs::read(&tensors).unwrap();
+    // By hand: the text says nothing of the file, which has the text's name.
+    let line = text.lines().find(|line| line.starts_with("tensors_sha256")).unwrap();
+    std::fs::write(&path, text.replace(line, "")).unwrap();
+    let by_hand = path.with_file_name("hooks.toml.safetensors");
+    std::fs::rename(&tensors, &by_hand).unwrap();
+    Interventions::load(&path).unwrap();
+    let whole = std::fs::read(&by_hand).unwrap();
     for len in [0, 7, 100, whole.len() - 1] {
-        std::fs::write(&tensors, &whole[..len]).unwrap();
+        std::fs::write(&by_hand, &whole[..len]).unwrap();
         let truncated = error();
         assert!(
             truncated.contains("hooks.toml.safetensors: not a valid safetensors file"),
             "{truncated}"
         );
+    }
+
+    for digest in ["", "0123", &"g".repeat(64), &"A".repeat(64), &"é".repeat(32)] {
+        std::fs::write(&path, format!("tensors_sha256 = '{digest}'")).unwrap();
+        let expected = "expected a SHA-256: 64 digits from 0 to 9 and a to f";
+        assert!(error().contains(expected), "{}", error());
     }
 
     std::fs::write(&path, "hook = [").unwrap();
@@ -488,17 +488,6 @@ fn what_could_not_be_loaded_for_its_size_is_not_saved() {
     let error = hooks.save(&path).unwrap_err();
     assert!(error.to_string().ends_with(" bytes, allowed: 16777216"), "{error}");
     assert!(names(directory.path()).is_empty());
-}
-
-#[test]
-fn a_save_that_fails_leaves_what_was_there() {
-    let (directory, path) = saved(&everything(), "toml");
-    let before = std::fs::read(&path).unwrap();
-    // The name under which the text is written before it is renamed is taken by a directory.
-    std::fs::create_dir(directory.path().join(".hooks.toml.partial")).unwrap();
-    let error = Interventions::new().save(&path).unwrap_err();
-    assert!(matches!(error, Error::File(FileError::Write { .. })), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]

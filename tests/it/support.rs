@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use hooked_gpt2::error::{CaptureError, HookError};
 use hooked_gpt2::hook::At;
@@ -161,6 +161,42 @@ pub fn write_stored(path: &Path, tensors: &HashMap<String, Stored>) {
     serialize_to_file(views, None, path).unwrap();
 }
 
+/// The names of what a directory holds, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The only file of tensors in the directory of a text.
+#[track_caller]
+pub fn tensors_beside(text: &Path) -> PathBuf {
+    let directory = text.parent().unwrap();
+    let mut tensors = names(directory);
+    tensors.retain(|name| name.ends_with(".safetensors"));
+    let [name] = &tensors[..] else { panic!("{tensors:?}") };
+    directory.join(name)
+}
+
+/// A process that is killed when the value goes.
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// One test of this program, in a process of its own.
+pub fn this_test(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([name, "--exact", "--ignored", "--nocapture"]).stdout(Stdio::null());
+    command
+}
+
 /// An example, which `cargo test` builds beside the tests.
 pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -178,7 +214,8 @@ pub fn conformance_example(environment: &[(&str, &str)], arguments: &[&str]) -> 
     run_example("conformance", environment, arguments)
 }
 
-fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+/// Runs any example in the same way.
+pub fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     Command::new(example(name))
         .env_remove("HF_HUB_CACHE")

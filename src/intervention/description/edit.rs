@@ -31,7 +31,11 @@ pub(super) enum EditDescription {
 
 impl EditDescription {
     /// Describes `edit`, whose tensor is to be stored as `name`; `None` if it is not built in.
-    pub fn of(edit: &dyn Edit, name: &str, tensors: &mut TensorsToStore) -> Result<Option<Self>> {
+    pub fn of(
+        edit: &dyn Edit,
+        name: &str,
+        tensors: &mut TensorsToStore<'_>,
+    ) -> Result<Option<Self>> {
         let edit: &dyn Any = edit;
         let name = name.to_owned();
         Ok(Some(if let Some(scale) = edit.downcast_ref::<Scale>() {

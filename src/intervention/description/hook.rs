@@ -36,7 +36,7 @@ pub(super) struct HookDescription {
 
 impl HookDescription {
     /// Describes `hook`; a tensor of it is to be stored as `name`.
-    pub fn of(hook: &Hook, name: &str, tensors: &mut TensorsToStore) -> Result<Self> {
+    pub fn of(hook: &Hook, name: &str, tensors: &mut TensorsToStore<'_>) -> Result<Self> {
         let edit = EditDescription::of(hook.edit(), name, tensors)?.ok_or_else(|| {
             let (hook, site) = (format!("{:?}", hook.edit()), hook.site());
             InterventionError::NotBuiltIn { hook, site }
