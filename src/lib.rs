@@ -56,6 +56,8 @@
 //! | [`guide`] | how all of it is used, page by page |
 
 #![warn(missing_docs)]
+// Calls that panic where they fail: clippy.toml lists them.
+#![deny(clippy::disallowed_methods)]
 // On docs.rs, what needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -78,6 +80,7 @@ mod model;
 mod nearest;
 mod precision;
 pub mod report;
+mod scalar;
 mod site;
 pub mod sweep;
 mod tokenizer;

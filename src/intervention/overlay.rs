@@ -13,7 +13,11 @@ pub(super) struct Overlay(Tensor);
 
 impl Overlay {
     /// Keeps a copy of `value`, so that nothing changes behind a registry's back.
+    ///
+    /// # Errors
+    /// [`NotDense`](crate::Error::NotDense).
     pub fn new(value: &Tensor) -> Result<Self> {
+        TensorForm::of(value)?;
         Ok(Self(value.f_detach_copy()?))
     }
 

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: libtorch is linked once.
 
+mod abuse;
 mod analysis;
 mod bad_input;
 mod bf16;
@@ -11,12 +12,16 @@ mod descriptions;
 mod devices;
 mod edits;
 mod einstein;
+#[cfg(feature = "plot")]
+mod figures;
 mod generation;
 mod gradients;
 mod guide;
 #[cfg(feature = "hub")]
 mod hub;
+mod long_texts;
 mod masking;
+mod memory;
 mod noise;
 mod parity;
 mod partial_runs;
