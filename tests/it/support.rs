@@ -169,7 +169,7 @@ pub fn conformance_example(environment: &[(&str, &str)], arguments: &[&str]) -> 
     run_example("conformance", environment, arguments)
 }
 
-fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub fn run_example(name: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     Command::new(example(name))
         .env_remove("HF_HUB_CACHE")
