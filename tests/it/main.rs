@@ -21,6 +21,7 @@ mod guide;
 mod hub;
 mod long_texts;
 mod masking;
+#[cfg(target_os = "linux")]
 mod memory;
 mod noise;
 mod parity;

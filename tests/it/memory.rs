@@ -133,7 +133,7 @@ fn too_little_memory_is_an_error() {
         // Large tensors in memory of their own, so that what is too little is felt, and a stock for all small things.
         .env("MALLOC_ARENA_MAX", "1")
         .env("MALLOC_MMAP_THRESHOLD_", "98304")
-        .env("MALLOC_TOP_PAD_", "1048576")
+        .env("MALLOC_TOP_PAD_", "4194304")
         .output()
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&own.stdout), String::from_utf8_lossy(&own.stderr));
