@@ -56,6 +56,8 @@
 //! | [`guide`] | how all of it is used, page by page |
 
 #![warn(missing_docs)]
+// Calls that panic where they fail: clippy.toml lists them.
+#![deny(clippy::disallowed_methods)]
 // On docs.rs, what needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -80,6 +82,7 @@ mod nearest;
 mod precision;
 mod regular_file;
 pub mod report;
+mod scalar;
 mod sha256;
 mod shared_tensor;
 mod site;

@@ -19,9 +19,9 @@ use std::process::ExitCode;
 
 use hooked_gpt2::report::{Align, OutputDir, Table, write_csv_grid};
 use hooked_gpt2::sweep::{LogitDifference, Metric, Replacement, Sweep, Variants};
-use hooked_gpt2::{Batch, Gpt2, device};
+use hooked_gpt2::{Batch, Gpt2, Precision, device};
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{Array2, Ix2, s};
+use ndarray::{Array2, ArrayView1, Ix2, s};
 
 use arguments::Arguments;
 use usage::parse;
@@ -49,8 +49,18 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         )
         .into());
     }
+    if clean_tokens == corrupted_tokens {
+        return Err("the prompts are the same, so that there is nothing to restore".into());
+    }
     let right = tokenizer.single_token(&arguments.right)?;
-    let metric = LogitDifference::of(right, tokenizer.single_token(&arguments.wrong)?);
+    let wrong = tokenizer.single_token(&arguments.wrong)?;
+    if right == wrong {
+        let answer = &arguments.right;
+        return Err(
+            format!("both answers are {answer:?}, which differs from itself by 0 always").into()
+        );
+    }
+    let metric = LogitDifference::of(right, wrong);
     let (model, _) = Gpt2::load(&checkpoint, arguments.dtype, device)?;
 
     let site = arguments.site.of_layer();
@@ -60,7 +70,7 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let variants = Variants::patched_positions(model.config(), site, clean_run, &corrupted)?;
     let mut sweep = Sweep::new(&model, &corrupted);
     if let Some(mebibytes) = arguments.max_mib {
-        sweep = sweep.max_bytes(mebibytes << 20);
+        sweep = sweep.max_bytes(mebibytes.saturating_mul(1 << 20));
     }
     let plan = sweep.plan(&variants)?;
 
@@ -74,10 +84,8 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let unpatched = results.base(metric.name())?[[0, 0]];
     let clean_logits = kept.logits.last(0)?;
-    let logit = |text: &str| -> hooked_gpt2::Result<f64> {
-        Ok(clean_logits[tokenizer.single_token(text)? as usize])
-    };
-    let clean_value = logit(&arguments.right)? - logit(&arguments.wrong)?;
+    let clean_value = clean_logits[right as usize] - clean_logits[wrong as usize];
+    check_difference(arguments, clean_value, unpatched, clean_logits.view())?;
     let values = results.values(metric.name())?;
     let values = values.slice(s![.., .., 0, 0]).into_dimensionality::<Ix2>()?;
     let words: Vec<String> = (corrupted_tokens.iter().enumerate())
@@ -112,6 +120,30 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let printed = print();
     saved?;
     Ok(printed?)
+}
+
+/// Refuses answers that the prompts do not tell apart: shares of that would be of roundings.
+fn check_difference(
+    arguments: &Arguments,
+    clean: f64,
+    corrupted: f64,
+    logits: ArrayView1<'_, f64>,
+) -> Result<(), String> {
+    // How far the roundings of a whole model may go, as a share of the logits.
+    let share = match arguments.dtype {
+        Precision::F64 => 16.0 * f64::EPSILON,
+        Precision::Bf16 => 0.001,
+        _ => 16.0 * f64::from(f32::EPSILON),
+    };
+    let roundings = share * logits.fold(0.0, |largest: f64, logit| largest.max(logit.abs()));
+    let difference = clean - corrupted;
+    if difference.abs() > roundings {
+        return Ok(());
+    }
+    Err(format!(
+        "between the prompts the answers differ by {difference:.1e}, and roundings of {} may be {roundings:.1e}: there is nothing to restore",
+        arguments.dtype
+    ))
 }
 
 /// Writes the changes of the logit difference as a table, and as a figure where that is built in.

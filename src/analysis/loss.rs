@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayView1};
 
 use super::deviations::sum;
-use super::{check_token, check_values};
+use super::{check_logits, check_token};
 use crate::error::Result;
 
 /// The log-probabilities that `logits` give, in nats.
@@ -13,15 +13,15 @@ use crate::error::Result;
 /// ```
 ///
 /// Subtracting the maximum keeps every exponential at most 1, so any finite logits are safe. A
-/// log-probability that is too small for an f64, below -1.8e308, is -∞; one of an almost certain token
-/// keeps its digits, however near 0.
+/// log-probability that is too small for an f64, below -1.8e308, is -∞, as that of a logit of -∞ is; one of an
+/// almost certain token keeps its digits, however near 0.
 ///
 /// # Shapes
 /// - logits: `[d_vocab]`
 /// - result: `[d_vocab]`
 ///
 /// # Errors
-/// [`BadValue`](crate::error::AnalysisError::BadValue) unless every logit is finite,
+/// [`BadValue`](crate::error::AnalysisError::BadValue) for NaN, for ∞, and where no logit is finite;
 /// [`TooFewValues`](crate::error::AnalysisError::TooFewValues) for none.
 ///
 /// ```
@@ -31,7 +31,7 @@ use crate::error::Result;
 /// # Ok::<(), hooked_gpt2::Error>(())
 /// ```
 pub fn log_softmax(logits: ArrayView1<'_, f64>) -> Result<Array1<f64>> {
-    check_values("log_softmax", logits, f64::is_finite)?;
+    check_logits("log_softmax", logits)?;
     Ok(scaled_log_softmax(logits, 1.0))
 }
 
@@ -67,7 +67,8 @@ pub(super) fn scaled_log_softmax(logits: ArrayView1<'_, f64>, scale: f64) -> Arr
 /// # Ok::<(), hooked_gpt2::Error>(())
 /// ```
 pub fn negative_log_likelihood(logits: ArrayView1<'_, f64>, target: u32) -> Result<f64> {
+    let log_probs = log_softmax(logits)?;
     check_token(target as usize, logits.len())?;
     // `0 - x` rather than `-x`: a certain token has loss 0, not -0.
-    Ok(0.0 - log_softmax(logits)?[target as usize])
+    Ok(0.0 - log_probs[target as usize])
 }

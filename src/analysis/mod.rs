@@ -42,16 +42,26 @@ fn check_pair(
     first: ArrayView1<'_, f64>,
     second: ArrayView1<'_, f64>,
 ) -> Result<()> {
-    if first.len() != second.len() {
-        return Err(AnalysisError::LengthMismatch {
-            statistic,
-            left: first.len(),
-            right: second.len(),
-        }
-        .into());
-    }
+    check_lengths(statistic, first.len(), second.len())?;
     check_values(statistic, first, f64::is_finite)?;
     check_values(statistic, second, f64::is_finite)
+}
+
+fn check_lengths(statistic: &'static str, left: usize, right: usize) -> Result<()> {
+    if left == right {
+        return Ok(());
+    }
+    Err(AnalysisError::LengthMismatch { statistic, left, right }.into())
+}
+
+/// Refuses logits that give no distribution. One of -∞ bans its token; if all are, none is left.
+fn check_logits(statistic: &'static str, logits: ArrayView1<'_, f64>) -> Result<()> {
+    check_values(statistic, logits, |logit| logit < f64::INFINITY)?;
+    if logits.iter().all(|logit| logit.is_infinite()) {
+        let given = f64::NEG_INFINITY;
+        return Err(AnalysisError::BadValue { statistic, index: 0, given }.into());
+    }
+    Ok(())
 }
 
 /// Whether the values have no spread. They are compared, not subtracted from their mean, which rounds.

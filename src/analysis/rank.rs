@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use ndarray::ArrayView1;
 
 use super::loss::log_softmax;
-use super::{check_token, check_values};
+use super::{check_count, check_token, check_values};
 use crate::error::{AnalysisError, Result};
 
 /// The 0-based rank of `token`: 0 for the most likely one.
@@ -60,6 +60,7 @@ pub struct RankedToken {
 /// # Ok::<(), hooked_gpt2::Error>(())
 /// ```
 pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> {
+    check_count("top_k", logits.len(), 1)?;
     if k == 0 || k > logits.len() {
         return Err(AnalysisError::TopKOutOfRange { given: k, allowed: logits.len() }.into());
     }

@@ -18,7 +18,9 @@ pub(super) fn largest_difference(a: &Tensor, b: &Tensor) -> Result<f64> {
         return Ok(0.0);
     }
     // What is nearly equal is subtracted without a rounding: no need of f64.
-    let difference = a.f_sub(&b)?.f_abs()?.f_masked_fill(&a.f_eq_tensor(&b)?, 0.0)?;
+    let difference = a.f_sub(&b)?.f_abs()?;
+    let zero = difference.f_zeros_like()?;
+    let difference = difference.f_where_self(&a.f_ne_tensor(&b)?, &zero)?;
     Ok(difference.f_max()?.f_double_value(&[])?)
 }
 

@@ -145,8 +145,9 @@ struct Wave;
 
 impl Edit for Wave {
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        let options = (selected.f_kind()?, selected.device());
-        let factors = Tensor::f_arange(selected.numel() as i64, options)?.f_cos()?;
-        Ok(selected.f_mul(&factors.f_view(&selected.size()[..])?)?)
+        let factors: Vec<f64> = (0..selected.numel()).map(|number| (number as f64).cos()).collect();
+        let factors = Tensor::f_from_slice(&factors)?.f_view(&selected.size()[..])?;
+        let factors = factors.f_to_kind(selected.f_kind()?)?.f_to_device(selected.device())?;
+        Ok(selected.f_mul(&factors)?)
     }
 }

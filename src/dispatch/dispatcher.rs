@@ -3,13 +3,13 @@
 use tch::{Device, Kind, Tensor};
 
 use super::firing::{change, check_finite, fire};
-use super::preflight::{Preflight, check_forks};
+use super::preflight::{Preflight, fork_and_norm};
 use super::registries::{Registries, has_hook, hooks_in};
 use super::site_set::SiteSet;
 use super::tracking::Tracking;
 use super::{Activations, Interrupt, Ledger, RunRange, Work};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{HookError, Result};
 use crate::hook::{CaptureSpec, HookRegistry};
 use crate::layout::{SegmentGroup, SegmentId, Segments, flatten};
 use crate::site::{Region, Site};
@@ -116,10 +116,16 @@ impl<'a> Dispatcher<'a> {
     /// Keeps what gradients with respect to the captured sites need.
     ///
     /// # Errors
-    /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) if one of them is not passed by what another one changes.
+    /// [`ForkRoundNorm`](crate::error::HookError::ForkRoundNorm) if one of them is not passed by what another one
+    /// changes.
     pub fn track(&mut self) -> Result<()> {
         for layer in 0..self.config.n_layers {
-            check_forks(layer, |site| self.wants(site))?;
+            let wanted = fork_and_norm(layer, |site| {
+                self.edited.contains(site) || self.captured.contains(site)
+            });
+            if let Some((fork, norm)) = wanted {
+                return Err(HookError::ForkRoundNorm { fork, norm }.into());
+            }
         }
         self.tracking = Some(Tracking::default());
         Ok(())

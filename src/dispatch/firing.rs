@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{HookError, Result, RunError};
 use crate::hook::{Hook, Part, TensorForm};
 use crate::layout::SegmentGroup;
+use crate::scalar::scalar;
 use crate::site::Site;
 
 /// Lets one hook edit what it selects.
@@ -44,13 +45,14 @@ pub(super) fn change(site: Site, edited: &Tensor, given: &Tensor) -> Result<Tens
     let mut change = edited.f_detach()?.f_sub(&given.f_detach()?)?;
     if site.is_scores() {
         // Where a key is hidden, negative infinity minus itself is no change.
-        change = change.f_masked_fill(&given.f_isneginf()?, 0.0)?;
+        change = change.f_masked_fill_tensor(&given.f_isneginf()?, &scalar(0.0, &change)?)?;
     }
     if change.device() != Device::Mps {
-        return Ok(change.f_norm_scalaropt_dtype(2, Kind::Double)?);
+        return Ok(change.f_to_kind(Kind::Double)?.f_norm()?);
     }
     // This device has no f64, and squares of f32 leave their range early.
-    let largest = change.f_abs()?.f_max()?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
+    let least = scalar(f32::MIN_POSITIVE.into(), &change)?.f_to_device(change.device())?;
+    let largest = change.f_abs()?.f_max()?.f_clamp_min_tensor(&least)?;
     Ok(change.f_div(&largest)?.f_norm()?.f_mul(&largest)?)
 }
 

@@ -1,10 +1,11 @@
 //! What every hook of a run really did.
 
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{HookError, Result};
 use crate::hook::Hook;
 use crate::layout::SegmentId;
+use crate::scalar::numbers;
 use crate::site::{Region, Site};
 
 /// The account of one hook.
@@ -104,8 +105,7 @@ impl Ledger {
             return Ok(());
         }
         let (accounts, changes): (Vec<usize>, Vec<Tensor>) = self.changes.drain(..).unzip();
-        let changes = Tensor::f_stack(&changes, 0)?.f_to_device(Device::Cpu)?;
-        let changes = Vec::<f64>::try_from(&changes.f_to_kind(Kind::Double)?)?;
+        let changes = numbers(&Tensor::f_stack(&changes, 0)?)?;
         for (account, change) in accounts.into_iter().zip(changes) {
             let total = &mut self.entries[account].change_l2;
             *total = total.hypot(change);

@@ -160,6 +160,7 @@ impl Preflight<'_> {
         let site = spec.site();
         self.config.check_site(site)?;
         self.range.check_passes(site, self.config)?;
+        spec.check_reduction()?;
         let is_skipped = |id| registries.of(id).any(|own| is_skipped(own, site));
         if segments.groups.iter().flat_map(SegmentGroup::ids).all(is_skipped) {
             return Err(HookError::InSkippedBlock.into());
@@ -210,11 +211,16 @@ pub(crate) fn is_skipped(registry: &dyn HookRegistry, site: Site) -> bool {
 
 /// An edited fork has a layer norm of its own; an edit of the block's layer norm would not reach
 /// what reads the fork, and that must not pass in silence.
-pub(super) fn check_forks(layer: usize, edited: impl Fn(Site) -> bool) -> Result<()> {
-    let (forks, norm) = (Site::attention_forks(layer), Site::attention_norm(layer));
-    let edited = |site: &&Site| edited(**site);
-    match (forks.iter().find(edited), norm.iter().find(edited)) {
-        (Some(&fork), Some(&norm)) => Err(HookError::ForkAndNorm { fork, norm }.into()),
-        _ => Ok(()),
+fn check_forks(layer: usize, edited: impl Fn(Site) -> bool) -> Result<()> {
+    match fork_and_norm(layer, edited) {
+        Some((fork, norm)) => Err(HookError::ForkAndNorm { fork, norm }.into()),
+        None => Ok(()),
     }
+}
+
+/// A fork and a site of the layer norm that it goes round, if both are `wanted`.
+pub(super) fn fork_and_norm(layer: usize, wanted: impl Fn(Site) -> bool) -> Option<(Site, Site)> {
+    let (forks, norm) = (Site::attention_forks(layer), Site::attention_norm(layer));
+    let wanted = |site: &&Site| wanted(**site);
+    Some((*forks.iter().find(wanted)?, *norm.iter().find(wanted)?))
 }

@@ -25,7 +25,10 @@ pub enum AnalysisError {
         right: usize,
     },
     /// NaN, or an infinity where only finite values have a meaning.
-    #[error("{statistic}: value {index} is {given}")]
+    #[error(
+        "{statistic}: value {index} is {given}, {} is needed",
+        if given.is_nan() { "a number" } else { "a finite number" }
+    )]
     BadValue {
         /// The statistic.
         statistic: &'static str,

@@ -1,6 +1,6 @@
 //! Why nothing is captured, or found.
 
-use super::Error;
+use super::{Error, Listed, shown_reason};
 use crate::site::Site;
 
 /// Why nothing is captured, or found.
@@ -18,7 +18,7 @@ pub enum CaptureError {
         reason: Box<Error>,
     },
     /// An activation was looked up that the run did not capture.
-    #[error("{what} was not captured of sequence {sequence}, captured of it: {captured}")]
+    #[error("{what} was not captured of sequence {sequence}, captured of it: {captured}", captured = shown_reason(captured))]
     NotCaptured {
         /// What was looked up.
         what: String,
@@ -27,8 +27,17 @@ pub enum CaptureError {
         /// What was captured of the sequence.
         captured: String,
     },
+    /// Moments of attention scores: those behind the causal mask are negative infinity.
+    #[error(
+        "it has no moments, being negative infinity where a query sees no key; allowed: its norm, or moments of the pattern"
+    )]
+    NoMoments,
     /// Moments of different shapes were merged.
-    #[error("moments of shape {left:?} and {right:?} cannot be merged, the shapes must be equal")]
+    #[error(
+        "moments of shape {left} and {right} cannot be merged, the shapes must be equal",
+        left = Listed(left),
+        right = Listed(right)
+    )]
     MomentsShape {
         /// The shape of those merged into.
         left: Vec<i64>,

@@ -1,11 +1,13 @@
 //! What an experiment cannot be asked.
 
+use super::Listed;
+
 /// What an experiment cannot be asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExperimentError {
     /// The layer to look at closely is none of those that are swept.
-    #[error("the focus layer {given} is not among the swept layers {swept:?}")]
+    #[error("the focus layer {given} is not among the swept layers {swept}", swept = Listed(swept))]
     FocusNotSwept {
         /// The focus layer.
         given: usize,

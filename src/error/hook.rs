@@ -1,6 +1,6 @@
 //! Why a hook is refused, or fails.
 
-use super::Error;
+use super::{Error, shown};
 use crate::site::Site;
 
 /// Why a hook is refused, or fails.
@@ -8,7 +8,7 @@ use crate::site::Site;
 #[non_exhaustive]
 pub enum HookError {
     /// A hook does not fit the model or the input.
-    #[error("hook `{hook}` cannot stand at {selected}: {reason}")]
+    #[error("hook `{hook}` cannot stand at {selected}: {reason}", hook = shown(hook))]
     Refused {
         /// The edit.
         hook: String,
@@ -38,6 +38,16 @@ pub enum HookError {
         /// The site of the layer norm.
         norm: Site,
     },
+    /// Gradients with respect to a layer norm, and a fork of its input that the logits would depend on in its place.
+    #[error(
+        "{fork} goes round {norm} once it is edited or differentiated: gradients take one run for each"
+    )]
+    ForkRoundNorm {
+        /// The fork.
+        fork: Site,
+        /// The site of the layer norm.
+        norm: Site,
+    },
     /// A hook or a capture stands before the part of the model that the run goes through.
     #[error("the run begins at {first}")]
     BeforeRun {
@@ -51,7 +61,7 @@ pub enum HookError {
         last: Site,
     },
     /// An edit is undone by another one before anything sees it.
-    #[error("it changes nothing: `{by}` at {at} overwrites it")]
+    #[error("it changes nothing: `{by}` at {at} overwrites it", by = shown(by))]
     Overwritten {
         /// The later edit.
         by: String,
@@ -70,7 +80,7 @@ pub enum HookError {
     #[error("it mixes positions, which cannot be done while they are computed one after the other")]
     MixesPositions,
     /// A hook that was registered did nothing.
-    #[error("hook `{hook}` at {site}, registered {registered}, never fired")]
+    #[error("hook `{hook}` at {site}, registered {registered}, never fired", hook = shown(hook))]
     NeverFired {
         /// The hook's name.
         hook: String,
@@ -80,7 +90,7 @@ pub enum HookError {
         registered: String,
     },
     /// An edit failed.
-    #[error("hook `{hook}` at {site} failed")]
+    #[error("hook `{hook}` at {site} failed", hook = shown(hook))]
     EditFailed {
         /// The hook's name.
         hook: String,
@@ -100,7 +110,10 @@ pub enum HookError {
         query: usize,
     },
     /// An edit wrote into the tensor that it was given, which others read.
-    #[error("hook `{hook}` at {site} wrote into what it was given, allowed: a tensor of its own")]
+    #[error(
+        "hook `{hook}` at {site} wrote into what it was given, allowed: a tensor of its own",
+        hook = shown(hook)
+    )]
     WroteInPlace {
         /// The hook's name.
         hook: String,
@@ -110,7 +123,8 @@ pub enum HookError {
     /// An edit let queries see later keys where positions are computed one after the other: what it does
     /// would depend on how far the text has come.
     #[error(
-        "hook `{hook}` at {site} lets a query see later keys, which cannot be done while positions are computed one after the other"
+        "hook `{hook}` at {site} lets a query see later keys, which cannot be done while positions are computed one after the other",
+        hook = shown(hook)
     )]
     LiftsMask {
         /// The hook's name.
@@ -119,7 +133,7 @@ pub enum HookError {
         site: Site,
     },
     /// An edit returned a tensor unlike the one that it was given.
-    #[error("hook `{hook}` at {site} returned {returned}, it was given {given}")]
+    #[error("hook `{hook}` at {site} returned {returned}, it was given {given}", hook = shown(hook))]
     EditResult {
         /// The hook's name.
         hook: String,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Error;
+use super::{Error, shown};
 use crate::site::Site;
 
 /// What is wrong with an edit by itself, or with a file of edits.
@@ -56,7 +56,7 @@ pub enum InterventionError {
         given: usize,
     },
     /// A hook that cannot be saved, because its edit is a closure or one's own.
-    #[error("hook `{hook}` at {site} cannot be saved, allowed: built-in edits")]
+    #[error("hook `{hook}` at {site} cannot be saved, allowed: built-in edits", hook = shown(hook))]
     NotBuiltIn {
         /// The hook's name.
         hook: String,

@@ -12,6 +12,7 @@ mod experiment;
 mod file;
 mod hook;
 mod intervention;
+mod listed;
 mod run;
 mod selection;
 mod shown;
@@ -28,9 +29,11 @@ pub use hook::HookError;
 pub use intervention::InterventionError;
 pub use run::RunError;
 pub use selection::SelectionError;
-pub(crate) use shown::{shown, shown_debug, shown_path, shown_reason};
 pub use sweep::SweepError;
 pub use tokenizer::TokenizerError;
+
+pub(crate) use listed::Listed;
+pub(crate) use shown::{shown, shown_debug, shown_path, shown_reason};
 
 use crate::site::UnknownSite;
 
@@ -39,7 +42,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong: each reason names what was given and what is allowed.
 ///
-/// `Display` is always one line and never repeats its [`source`](std::error::Error::source).
+/// `Display` is always one line, cuts long names and lists, and never repeats its
+/// [`source`](std::error::Error::source). An error of the caller's own is printed as it is.
 ///
 /// ```
 /// use hooked_gpt2::error::{BatchError, Error};
@@ -90,7 +94,11 @@ pub enum Error {
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
     /// A device that this machine, or this libtorch, does not have.
-    #[error("device `{given}` is not available{}, available: {available}", in_parentheses(.reason))]
+    #[error(
+        "device `{given}` is not available{}, available: {available}",
+        in_parentheses(.reason),
+        given = shown(given)
+    )]
     NoSuchDevice {
         /// The device.
         given: String,
@@ -100,7 +108,7 @@ pub enum Error {
         reason: Option<String>,
     },
     /// A word that is none of the allowed ones.
-    #[error("{what} `{given}` is not known, allowed: {allowed}")]
+    #[error("{what} `{given}` is not known, allowed: {allowed}", given = shown(given), allowed = shown_reason(allowed))]
     UnknownName {
         /// What the word should have named.
         what: &'static str,
@@ -110,10 +118,22 @@ pub enum Error {
         allowed: String,
     },
     /// A figure could not be drawn.
-    #[error("cannot draw a figure: {reason}")]
+    #[error("cannot draw a figure: {reason}", reason = shown_reason(reason))]
     Figure {
         /// The plotting library's reason.
         reason: String,
+    },
+    /// A tensor that holds its numbers otherwise than one after the other, or holds none.
+    #[error("the tensor is {given}, a dense one of a known kind is needed")]
+    NotDense {
+        /// What it is.
+        given: &'static str,
+    },
+    /// There is too little memory.
+    #[error("there is too little memory{}", for_bytes(.bytes))]
+    OutOfMemory {
+        /// What was asked for in one piece, in bytes, if that is known.
+        bytes: Option<usize>,
     },
     /// libtorch refused an operation.
     #[error("libtorch: {}", first_line(.0))]
@@ -147,13 +167,26 @@ impl From<UnknownSite> for Error {
 
 impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Self {
-        Error::Torch(error)
+        let text = error.to_string();
+        if !["can't allocate memory", "out of memory", "bad_alloc"]
+            .iter()
+            .any(|said| text.contains(said))
+        {
+            return Error::Torch(error);
+        }
+        let bytes =
+            text.split_once("tried to allocate ").and_then(|(_, rest)| rest.split_once(" bytes"));
+        Error::OutOfMemory { bytes: bytes.and_then(|(bytes, _)| bytes.parse().ok()) }
     }
 }
 
 /// libtorch appends a C++ stack trace to its messages; the first line says what is wrong.
 fn first_line(error: &tch::TchError) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    shown_reason(error.to_string().lines().next().unwrap_or_default())
+}
+
+fn for_bytes(bytes: &Option<usize>) -> String {
+    bytes.map_or(String::new(), |bytes| format!(": {bytes} bytes more are needed"))
 }
 
 fn in_parentheses(reason: &Option<String>) -> String {

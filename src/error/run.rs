@@ -1,5 +1,6 @@
 //! Why a run or a generation is refused, or cannot go on.
 
+use super::Listed;
 use crate::site::Site;
 
 /// Why a run or a generation is refused, or cannot go on.
@@ -9,6 +10,16 @@ pub enum RunError {
     /// A run has nothing to give back.
     #[error("the run computes no logits and captures nothing")]
     NothingAsked,
+    /// Logits were asked for, of a run that stops before them.
+    #[error(
+        "logits at positions {positions} were asked for, and the run stops after {last}, before there are any"
+    )]
+    StopsBeforeLogits {
+        /// Where they were asked for.
+        positions: String,
+        /// The last site that the run passes.
+        last: Site,
+    },
     /// The number of residual streams to resume from is not that of the sequences.
     #[error("{given} residual streams for {needed} sequences, one for each is needed")]
     ResidualCount {
@@ -68,7 +79,8 @@ pub enum RunError {
     OtherLogits,
     /// Logits were looked up at a position that was not unembedded.
     #[error(
-        "position {given} of sequence {sequence} was not unembedded, unembedded: {unembedded:?}"
+        "position {given} of sequence {sequence} was not unembedded, unembedded: {unembedded}",
+        unembedded = Listed(unembedded)
     )]
     NotUnembedded {
         /// The position.
@@ -79,10 +91,19 @@ pub enum RunError {
         unembedded: Vec<usize>,
     },
     /// Something other than one number was to be differentiated.
-    #[error("a tensor of shape {given:?} cannot be differentiated, one number is needed")]
+    #[error(
+        "a tensor of shape {given} cannot be differentiated, one number is needed",
+        given = Listed(given)
+    )]
     NotAScalar {
         /// Its shape.
         given: Vec<i64>,
+    },
+    /// A number was to be differentiated that is no real one.
+    #[error("a number of kind {given} cannot be differentiated, one of floating point is needed")]
+    NotReal {
+        /// Its kind.
+        given: String,
     },
     /// A number was to be differentiated that does not depend on the logits as they were given.
     #[error(

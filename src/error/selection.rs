@@ -1,5 +1,6 @@
 //! What of a selection the model or the input does not have.
 
+use super::shown;
 use crate::site::{Site, UnknownSite};
 
 /// What of a selection the model or the input does not have.
@@ -10,7 +11,7 @@ pub enum SelectionError {
     #[error(transparent)]
     UnknownSite(#[from] UnknownSite),
     /// A name that is no parameter's.
-    #[error("`{given}` is no parameter; the nearest names are {nearest}")]
+    #[error("`{given}` is no parameter; the nearest names are {nearest}", given = shown(given))]
     UnknownParameter {
         /// The name.
         given: String,

@@ -1,6 +1,7 @@
 //! Why a sweep is refused, or cannot go on.
 
-use super::Error;
+use super::{Error, Listed, shown, shown_reason};
+use crate::site::Site;
 
 /// Why a sweep is refused, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +28,26 @@ pub enum SweepError {
         needed: usize,
     },
     /// An axis of a sweep along which nothing varies.
-    #[error("the axis `{axis}` is empty, at least one value is needed")]
+    #[error("the axis `{axis}` is empty, at least one value is needed", axis = shown(axis))]
     EmptyAxis {
         /// The axis.
         axis: String,
     },
+    /// A mean that takes the place of activations does not fit them.
+    #[error("the mean for {site} is {given}, needed: {needed}")]
+    Mean {
+        /// The site.
+        site: Site,
+        /// Shape, kind and device of the mean.
+        given: String,
+        /// Its axes, as they should be.
+        needed: String,
+    },
     /// Axes with more points than can be counted.
-    #[error("axes of the lengths {shape:?} have more points than can be counted")]
+    #[error(
+        "axes of the lengths {shape} have more points than can be counted",
+        shape = Listed(shape)
+    )]
     TooManyPoints {
         /// The length of each axis.
         shape: Vec<usize>,
@@ -47,7 +61,11 @@ pub enum SweepError {
         needed: usize,
     },
     /// A point that is not on the axes of a sweep.
-    #[error("no variant is at {given:?}, the axes have the lengths {shape:?}")]
+    #[error(
+        "no variant is at {given}, the axes have the lengths {shape}",
+        given = Listed(given),
+        shape = Listed(shape)
+    )]
     NoSuchPoint {
         /// The index along each axis.
         given: Vec<usize>,
@@ -61,14 +79,15 @@ pub enum SweepError {
         sequence: usize,
     },
     /// Two metrics of one name, of which one could not be looked up.
-    #[error("two metrics are called `{name}`, one can be `named` otherwise")]
+    #[error("two metrics are called `{name}`, one can be `named` otherwise", name = shown(name))]
     MetricTwice {
         /// The name.
         name: String,
     },
     /// A metric of one target token, where a sequence is scored at several positions.
     #[error(
-        "`{metric}` has one target and sequence {sequence} is scored at {positions} positions; allowed: one position, or `at_every_position`; `NextTokenLoss` scores the tokens of the text"
+        "`{metric}` has one target and sequence {sequence} is scored at {positions} positions; allowed: one position, or `at_every_position`; `NextTokenLoss` scores the tokens of the text",
+        metric = shown(metric)
     )]
     OneTarget {
         /// The metric.
@@ -79,7 +98,10 @@ pub enum SweepError {
         positions: usize,
     },
     /// The number of targets is not that of the sequences.
-    #[error("`{metric}` has {given} targets for {needed} sequences, one for each is needed")]
+    #[error(
+        "`{metric}` has {given} targets for {needed} sequences, one for each is needed",
+        metric = shown(metric)
+    )]
     TargetCount {
         /// The metric.
         metric: String,
@@ -89,7 +111,10 @@ pub enum SweepError {
         needed: usize,
     },
     /// A metric of next tokens, where no scored position has one.
-    #[error("`{metric}` needs a token behind a scored position, and none is scored but the last")]
+    #[error(
+        "`{metric}` needs a token behind a scored position, and none is scored but the last",
+        metric = shown(metric)
+    )]
     NoNextToken {
         /// The metric.
         metric: String,
@@ -105,7 +130,7 @@ pub enum SweepError {
         needed: usize,
     },
     /// One variant of a sweep cannot run, or cannot be measured.
-    #[error("{variant}")]
+    #[error("{variant}", variant = shown_reason(variant))]
     Variant {
         /// Its point on the axes of the sweep.
         variant: String,

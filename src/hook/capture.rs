@@ -58,12 +58,13 @@ impl Capture {
         Self::of(CaptureSpec::whole(site))
     }
 
-    /// Only the L2 norms of its vectors, along the last axis.
+    /// Only the L2 norms of its vectors, along the last axis; of attention scores, over the keys that a query sees.
     pub fn norm(self) -> Capture<Norm> {
         self.reduced(Reduction::Norm)
     }
 
-    /// Only mean and variance over the positions.
+    /// Only mean and variance over the positions. The run fails at attention scores, which are negative infinity
+    /// where a query sees no key.
     pub fn moments(self) -> Capture<Moments> {
         self.reduced(Reduction::Moments)
     }

@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 
 use super::Positions;
 use crate::config::Config;
-use crate::error::{AnalysisError, Result};
+use crate::error::{AnalysisError, CaptureError, Result};
 use crate::layout::SegmentGroup;
+use crate::scalar::scalar;
 use crate::site::{Site, SiteShape};
 
 /// What a capture asks for, whatever a lookup of it gives.
@@ -81,6 +82,17 @@ impl CaptureSpec {
         self.positions.within(group.span.clone(), group.extent, group.segments[0].sequence)
     }
 
+    /// Checks that what is at the site can be reduced so.
+    ///
+    /// # Errors
+    /// [`CaptureError::NoMoments`].
+    pub(crate) fn check_reduction(&self) -> Result<()> {
+        match self.reduction {
+            Reduction::Moments if self.site.is_scores() => Err(CaptureError::NoMoments.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks a selection of the largest entries against the last axis, of length `width`.
     pub(crate) fn check_width(&self, width: usize) -> Result<()> {
         match self.reduction {
@@ -141,7 +153,12 @@ impl CaptureSpec {
             // Nothing in a forward pass writes in place, so sharing the memory is safe.
             Reduction::Whole => [Some(state), None],
             Reduction::Norm => {
-                let squares = double()?.f_square()?;
+                let mut squares = double()?.f_square()?;
+                if self.site.is_scores() {
+                    // Of the keys that a query sees.
+                    let zero = scalar(0.0, &squares)?;
+                    squares = squares.f_masked_fill_tensor(&state.f_isneginf()?, &zero)?;
+                }
                 [Some(squares.f_sum_dim_intlist(-1, false, Kind::Double)?.f_sqrt()?), None]
             }
             Reduction::Moments => {

@@ -7,7 +7,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::at::At;
 use super::selection::Selected;
-use crate::error::Result;
+use crate::error::{Error, Listed, Result};
+use crate::scalar::reserved;
 use crate::site::Site;
 
 /// A change of a tensor, as a value.
@@ -91,15 +92,35 @@ impl TensorForm {
     /// The form of `tensor`.
     ///
     /// # Errors
-    /// [`Error::Torch`](crate::Error::Torch) for a tensor without one.
+    /// [`Error::NotDense`](crate::Error::NotDense) for a tensor without one: an undefined or sparse one, or one in
+    /// another layout.
     pub fn of(tensor: &Tensor) -> Result<Self> {
-        Ok(Self { size: tensor.size(), kind: tensor.f_kind()?, device: tensor.device() })
+        Self::read(tensor).map_err(|given| Error::NotDense { given })
+    }
+
+    /// The same, or in words what the tensor is.
+    pub(crate) fn read(tensor: &Tensor) -> Result<Self, &'static str> {
+        if !tensor.defined() {
+            return Err("undefined");
+        }
+        if tensor.is_sparse() {
+            return Err("sparse");
+        }
+        if tensor.is_mkldnn() {
+            return Err("in the layout of oneDNN");
+        }
+        // Only what is dense can be looked at through strides: no call of tch's says it.
+        if tensor.f_as_strided([0_i64], [1_i64], None).is_err() {
+            return Err("in another layout");
+        }
+        let kind = tensor.f_kind().map_err(|_| "of another kind")?;
+        Ok(Self { size: tensor.size(), kind, device: tensor.device() })
     }
 }
 
 impl fmt::Display for TensorForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?} on {:?}", self.size, self.kind, self.device)
+        write!(f, "{} {:?} on {:?}", Listed(&self.size), self.kind, self.device)
     }
 }
 
@@ -133,15 +154,16 @@ impl Part<'_> {
     /// - pattern: `[…, query_pos, key_pos]` of this part
     pub(crate) fn shows_later_keys(&self, pattern: &Tensor) -> Result<bool> {
         let is_later = |query: usize, key: usize| key > query;
-        let later: Vec<bool> = (self.positions.iter())
-            .flat_map(|&query| self.last_axis.iter().map(move |&key| is_later(query, key)))
-            .collect();
+        let mut later = reserved(self.positions.len() * self.last_axis.len())?;
+        for &query in self.positions {
+            later.extend(self.last_axis.iter().map(|&key| is_later(query, key)));
+        }
         if !later.contains(&true) {
             return Ok(false);
         }
         let shape = [self.positions.len() as i64, self.last_axis.len() as i64];
         let later = Tensor::f_from_slice(&later)?.f_view(shape)?.f_to_device(pattern.device())?;
-        let shown = pattern.f_ne(0.0)?.f_logical_and(&later)?;
+        let shown = pattern.f_to_kind(Kind::Bool)?.f_logical_and(&later)?;
         Ok(shown.f_any()?.f_int64_value(&[])? != 0)
     }
 

@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{AnalysisError, CaptureError, Result};
+use crate::scalar::scalar;
 
 /// Mean and variance over positions: of one sequence, or of as many as were merged.
 ///
@@ -50,7 +51,7 @@ impl Moments {
                 AnalysisError::TooFewValues { statistic: "variance", given: 0, needed: 1 }.into()
             );
         }
-        Ok(self.squares.f_div_scalar(self.count as f64)?)
+        Ok(self.squares.f_div(&scalar(self.count as f64, &self.squares)?)?)
     }
 
     /// The moments of both together.
@@ -71,10 +72,12 @@ impl Moments {
         let count = self.count + other.count;
         let share = other.count as f64 / count as f64;
         let difference = other.mean.f_sub(&self.mean)?;
-        let between = difference.f_square()?.f_mul_scalar(self.count as f64 * share)?;
+        let weight = scalar(self.count as f64 * share, &difference)?;
+        let between = difference.f_square()?.f_mul(&weight)?;
+        let shift = difference.f_mul(&scalar(share, &difference)?)?;
         Ok(Self {
             count,
-            mean: self.mean.f_add(&difference.f_mul_scalar(share)?)?,
+            mean: self.mean.f_add(&shift)?,
             squares: self.squares.f_add(&other.squares)?.f_add(&between)?,
         })
     }

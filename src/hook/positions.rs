@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::error::{Result, SelectionError};
+use crate::error::{Listed, Result, SelectionError};
 use crate::layout::Extent;
 
 /// Which positions of a sequence, counted in tokens from 0.
@@ -71,7 +71,8 @@ impl Positions {
     /// the batch, only named in the error.
     ///
     /// # Errors
-    /// [`SelectionError::PositionOutOfRange`] if the selection is empty or reaches outside.
+    /// [`SelectionError::PositionOutOfRange`] if the selection reaches outside, and
+    /// [`SelectionError::EmptySelection`] if it names no position.
     pub fn indices(&self, len: usize, sequence: usize) -> Result<Vec<usize>> {
         self.within(0..len, Extent { end: len, limit: len }, sequence)
     }
@@ -80,13 +81,21 @@ impl Positions {
     /// gives none.
     ///
     /// # Errors
-    /// [`SelectionError::PositionOutOfRange`] if the selection is empty or reaches outside the sequence.
+    /// Those of [`indices`](Self::indices).
     pub(crate) fn within(
         &self,
         span: Range<usize>,
         Extent { end, limit }: Extent,
         sequence: usize,
     ) -> Result<Vec<usize>> {
+        let is_empty = match &self.0 {
+            PositionSelection::Range(range) => range.is_empty() && range.end <= limit,
+            PositionSelection::List(list) => list.is_empty(),
+            _ => false,
+        };
+        if is_empty {
+            return Err(SelectionError::EmptySelection { axis: "position" }.into());
+        }
         let all: Option<Vec<usize>> = match &self.0 {
             PositionSelection::All => return Ok(span.collect()),
             PositionSelection::Range(range) => {
@@ -126,9 +135,11 @@ impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             PositionSelection::All => f.write_str("all"),
-            PositionSelection::Range(range) if range.len() == 1 => write!(f, "{}", range.start),
+            PositionSelection::Range(range) if range.len() == 1 || range.start == usize::MAX => {
+                write!(f, "{}", range.start)
+            }
             PositionSelection::Range(range) => write!(f, "{}..{}", range.start, range.end),
-            PositionSelection::List(list) => write!(f, "{list:?}"),
+            PositionSelection::List(list) => write!(f, "{}", Listed(list)),
             PositionSelection::StartingAt(start) => write!(f, "{start}.."),
             PositionSelection::FromEnd(1) => f.write_str("last"),
             PositionSelection::FromEnd(distance) => write!(f, "{distance} from the end"),

@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::{Part, Positions};
 use crate::config::Config;
-use crate::error::{Result, SelectionError};
+use crate::error::{Listed, Result, SelectionError};
 use crate::layout::SegmentGroup;
 use crate::site::{Site, SiteShape};
 
@@ -205,7 +205,7 @@ impl fmt::Display for Selected {
         };
         for (axis, chosen) in [("sequences", &self.sequences), ("heads", &self.heads)] {
             if let Some(chosen) = chosen {
-                write!(f, ", {axis} {chosen:?}")?;
+                write!(f, ", {axis} {}", Listed(chosen))?;
             }
         }
         if !self.positions.is_all() {
@@ -216,7 +216,7 @@ impl fmt::Display for Selected {
             write!(f, ", keys {}", self.keys)?;
         }
         if let Some(chosen) = &self.last_axis {
-            write!(f, ", {last_axis} {chosen:?}")?;
+            write!(f, ", {last_axis} {}", Listed(chosen))?;
         }
         Ok(())
     }

@@ -2,10 +2,11 @@
 
 use tch::Tensor;
 
-use super::number::{check_range, number};
+use super::number::check_range;
 use super::overlay::Overlay;
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::scalar::scalar;
 
 /// Adds a multiple of a tensor: `x + coefficient · vector`, steering when the vector is a direction of
 /// the residual stream. Shapes fit as for [`Set`](super::Set).
@@ -19,8 +20,8 @@ impl Add {
     /// Addition of `coefficient` times a copy of `vector`.
     ///
     /// # Errors
-    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a coefficient of NaN or infinity. Whether the vector fits
-    /// is checked before each run.
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a coefficient of NaN or infinity, and
+    /// [`NotDense`](crate::Error::NotDense). Whether the vector fits is checked before each run.
     pub fn new(vector: &Tensor, coefficient: f64) -> Result<Self> {
         if !coefficient.is_finite() {
             return Err(InterventionError::NotFinite {
@@ -45,7 +46,7 @@ impl Edit for Add {
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        let coefficient = number(self.coefficient, selected)?;
+        let coefficient = scalar(self.coefficient, selected)?;
         Ok(selected.f_add(&self.vector.over(selected, part)?.f_mul(&coefficient)?)?)
     }
 }

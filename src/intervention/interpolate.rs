@@ -2,10 +2,11 @@
 
 use tch::Tensor;
 
-use super::number::{check_range, number};
+use super::number::check_range;
 use super::overlay::Overlay;
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::scalar::scalar;
 
 /// Moves the selected activations towards a tensor: `x + weight · (target - x)`. The weight 0 changes
 /// nothing, 1 is [`Set`](super::Set), and others lie on the line through both. Shapes fit as for
@@ -20,8 +21,8 @@ impl Interpolate {
     /// Interpolation towards a copy of `target`.
     ///
     /// # Errors
-    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a weight of NaN or infinity. Whether the target fits is
-    /// checked before each run.
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite) for a weight of NaN or infinity, and
+    /// [`NotDense`](crate::Error::NotDense). Whether the target fits is checked before each run.
     pub fn new(target: &Tensor, weight: f64) -> Result<Self> {
         if !weight.is_finite() {
             return Err(InterventionError::NotFinite { what: "the weight", given: weight }.into());
@@ -46,7 +47,7 @@ impl Edit for Interpolate {
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        let weight = number(self.weight, selected)?;
+        let weight = scalar(self.weight, selected)?;
         Ok(selected.f_lerp_tensor(&self.target.over(selected, part)?, &weight)?)
     }
 }

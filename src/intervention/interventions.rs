@@ -9,7 +9,7 @@ use super::description;
 use super::knock_out::KnockOut;
 use super::{Add, Function, Interpolate, Noise, Scale, Set, Shuffle};
 use crate::device;
-use crate::error::Result;
+use crate::error::{Error, HookError, Result};
 use crate::hook::{At, Hook, HookRegistry, Part, Positions};
 
 /// Any hooks at any sites. Those at one site apply in the order in which they were added.
@@ -54,35 +54,40 @@ impl Interventions {
     /// Adds replacement of what `at` selects by `value`: see [`Set`] for how it must fit.
     ///
     /// # Errors
-    /// Those of [`Set::new`].
+    /// [`Refused`](crate::error::HookError::Refused), whose reason is that of [`Set::new`].
     pub fn set<Class>(&mut self, at: At<Class>, value: &Tensor) -> Result<&mut Self> {
-        Ok(self.add(Hook::new(at, Set::new(value)?)))
+        let edit = Set::new(value).map_err(|error| refused("Set", &at, error))?;
+        Ok(self.add(Hook::new(at, edit)))
     }
 
     /// Adds addition of `coefficient` times `vector` to what `at` selects: steering.
     ///
     /// # Errors
-    /// Those of [`Add::new`].
+    /// Those of [`Add::new`]; about the tensor, as the reason of [`Refused`](crate::error::HookError::Refused).
     pub fn steer<Class>(
         &mut self,
         at: At<Class>,
         vector: &Tensor,
         coefficient: f64,
     ) -> Result<&mut Self> {
-        Ok(self.add(Hook::new(at, Add::new(vector, coefficient)?)))
+        let edit = Add::new(vector, coefficient).map_err(|error| refused("Add", &at, error))?;
+        Ok(self.add(Hook::new(at, edit)))
     }
 
     /// Adds a move of what `at` selects towards `target`, by the share `weight` of the way.
     ///
     /// # Errors
-    /// Those of [`Interpolate::new`].
+    /// Those of [`Interpolate::new`]; about the tensor, as the reason of
+    /// [`Refused`](crate::error::HookError::Refused).
     pub fn interpolate<Class>(
         &mut self,
         at: At<Class>,
         target: &Tensor,
         weight: f64,
     ) -> Result<&mut Self> {
-        Ok(self.add(Hook::new(at, Interpolate::new(target, weight)?)))
+        let edit =
+            Interpolate::new(target, weight).map_err(|error| refused("Interpolate", &at, error))?;
+        Ok(self.add(Hook::new(at, edit)))
     }
 
     /// Adds addition of `noise` to what `at` selects.
@@ -187,6 +192,15 @@ impl Interventions {
     pub(super) fn skipped(&self) -> &BTreeSet<usize> {
         &self.skipped
     }
+}
+
+/// Says where a tensor was to be used that is of no use.
+fn refused<Class>(edit: &str, at: &At<Class>, error: Error) -> Error {
+    if !matches!(error, Error::NotDense { .. }) {
+        return error;
+    }
+    let (hook, selected, reason) = (edit.to_owned(), at.to_string(), Box::new(error));
+    HookError::Refused { hook, site: at.as_site(), selected, reason }.into()
 }
 
 impl HookRegistry for Interventions {

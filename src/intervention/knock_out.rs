@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use crate::error::Result;
 use crate::hook::{Edit, Part};
+use crate::scalar::scalar;
 
 /// Sets attention scores to negative infinity: the selected queries no longer attend to the selected
 /// keys, and what they attended there goes to the other keys (Geva et al., "Dissecting Recall of
@@ -24,6 +25,6 @@ impl Edit for KnockOut {
     }
 
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_full_like(f64::NEG_INFINITY)?)
+        Ok(selected.f_zeros_like()?.f_add(&scalar(f64::NEG_INFINITY, selected)?)?)
     }
 }

@@ -3,9 +3,11 @@
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use tch::Tensor;
 
+use super::number::check_range;
 use super::random::{self, Place};
 use crate::error::{InterventionError, Result};
-use crate::hook::{Edit, Mixing, Part};
+use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::scalar::reserved;
 use crate::site::{Site, SiteShape};
 
 /// Adds random numbers: `x + e`, each `e` drawn on its own.
@@ -29,13 +31,16 @@ pub(super) enum Amount {
     Uniform { half_width: f64 },
 }
 
+const STD: &str = "the standard deviation of the noise";
+const HALF_WIDTH: &str = "the half width of the noise";
+
 impl Noise {
     /// Normally distributed noise of mean 0 and standard deviation `std`.
     ///
     /// # Errors
     /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`NegativeAmount`](crate::error::InterventionError::NegativeAmount).
     pub fn gaussian(std: f64, seed: u64) -> Result<Self> {
-        check("the standard deviation of the noise", std)?;
+        check(STD, std)?;
         Ok(Self { amount: Amount::Gaussian { std }, seed })
     }
 
@@ -44,7 +49,7 @@ impl Noise {
     /// # Errors
     /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`NegativeAmount`](crate::error::InterventionError::NegativeAmount).
     pub fn uniform(half_width: f64, seed: u64) -> Result<Self> {
-        check("the half width of the noise", half_width)?;
+        check(HALF_WIDTH, half_width)?;
         Ok(Self { amount: Amount::Uniform { half_width }, seed })
     }
 
@@ -65,31 +70,40 @@ impl Noise {
     }
 
     /// What is added to `part`, element by element in the order of a contiguous tensor.
-    fn drawn(&self, part: &Part<'_>) -> Vec<f64> {
+    fn drawn(&self, part: &Part<'_>) -> Result<Vec<f64>> {
         // Numbers of channels that are not selected are drawn too and left out, so that a selection
         // does not change those of the others.
         let len = part.last_axis.last().map_or(0, |last| last + 1);
         let is_attention = part.site.shape() == SiteShape::Attention;
-        let mut drawn = Vec::new();
-        for place in random::places(part) {
+        let places = random::places(part);
+        let mut drawn = reserved(places.len() * part.last_axis.len())?;
+        for place in places {
             let vector = self.vector(part.site, place, len);
             drawn.extend(part.last_axis.iter().map(|&channel| {
                 let is_masked = is_attention && channel > place.position;
                 if is_masked { 0.0 } else { vector[channel] }
             }));
         }
-        drawn
+        Ok(drawn)
     }
 }
 
 impl Edit for Noise {
+    fn check(&self, selected: &TensorForm, _part: &Part<'_>) -> Result<()> {
+        let (what, given) = match self.amount {
+            Amount::Gaussian { std } => (STD, std),
+            Amount::Uniform { half_width } => (HALF_WIDTH, half_width),
+        };
+        check_range(what, given, selected.kind)
+    }
+
     fn mixing(&self, _part: &Part<'_>) -> Result<Mixing> {
         // Nothing is added where the causal mask holds.
         Ok(Mixing::Never)
     }
 
     fn apply(&self, selected: &Tensor, part: &Part<'_>) -> Result<Tensor> {
-        let noise = Tensor::f_from_slice(&self.drawn(part))?.f_view(&selected.size()[..])?;
+        let noise = Tensor::f_from_slice(&self.drawn(part)?)?.f_view(&selected.size()[..])?;
         let noise = noise.f_to_kind(selected.f_kind()?)?.f_to_device(selected.device())?;
         Ok(selected.f_add(&noise)?)
     }

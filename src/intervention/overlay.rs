@@ -22,7 +22,11 @@ impl fmt::Debug for Overlay {
 
 impl Overlay {
     /// Keeps a copy of `value`, so that nothing changes behind a registry's back.
+    ///
+    /// # Errors
+    /// [`NotDense`](crate::Error::NotDense).
     pub fn new(value: &Tensor) -> Result<Self> {
+        TensorForm::of(value)?;
         Ok(Self(SharedTensor::new(value)?))
     }
 

@@ -2,9 +2,10 @@
 
 use tch::Tensor;
 
-use super::number::{check_range, number};
+use super::number::check_range;
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::scalar::scalar;
 
 /// Multiplies the selected activations by a factor. The factor 0 is zero ablation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +50,6 @@ impl Edit for Scale {
     }
 
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
-        Ok(selected.f_mul(&number(self.factor, selected)?)?)
+        Ok(selected.f_mul(&scalar(self.factor, selected)?)?)
     }
 }

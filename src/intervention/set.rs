@@ -21,8 +21,8 @@ impl Set {
     /// Replacement by a copy of `value`.
     ///
     /// # Errors
-    /// [`Torch`](crate::Error::Torch) if `value` cannot be copied. Whether it fits is checked before
-    /// each run.
+    /// [`NotDense`](crate::Error::NotDense) for an undefined or sparse tensor. Whether it fits is checked before each
+    /// run.
     pub fn new(value: &Tensor) -> Result<Self> {
         Ok(Self { value: Overlay::new(value)? })
     }

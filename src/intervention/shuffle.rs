@@ -6,6 +6,7 @@ use tch::Tensor;
 use super::random::{self, Place};
 use crate::error::{InterventionError, Result};
 use crate::hook::{Edit, Mixing, Part, TensorForm};
+use crate::scalar::reserved;
 use crate::site::{Site, SiteShape};
 
 /// Lets activations change places, so that each is still there and their order is lost.
@@ -87,8 +88,12 @@ impl Edit for Shuffle {
                 (1, part.examples.iter().flat_map(order).collect())
             }
             What::Channels => {
-                let order = |place| self.order(part.site, place, part.last_axis.len());
-                (-1, random::places(part).into_iter().flat_map(order).collect())
+                let places = random::places(part);
+                let mut orders = reserved(places.len() * part.last_axis.len())?;
+                for place in places {
+                    orders.extend(self.order(part.site, place, part.last_axis.len()));
+                }
+                (-1, orders)
             }
         };
         let from =

@@ -8,6 +8,7 @@ use crate::checkpoint::Module;
 use crate::config::Config;
 use crate::dispatch::Interrupt;
 use crate::error::Result;
+use crate::scalar::scalar;
 use crate::shared_tensor::SharedTensor;
 use crate::site::Site;
 
@@ -60,7 +61,8 @@ impl LayerNorm {
         }
         let mean = |x: &Tensor| x.f_mean_dim(-1, true, None::<Kind>);
         let centred = x.f_sub(&mean(x)?)?;
-        let scale = mean(&centred.f_square()?)?.f_add_scalar(self.epsilon)?.f_sqrt()?;
+        let variance = mean(&centred.f_square()?)?;
+        let scale = variance.f_add(&scalar(self.epsilon, &variance)?)?.f_sqrt()?;
         let scale = pass.visit(scale_site, scale)?;
         let normalized = pass.visit(normalized_site, centred.f_div(&scale)?)?;
         if pass.hooks.edits(scale_site) || pass.hooks.edits(normalized_site) {

@@ -1,9 +1,11 @@
 //! What a run says about the next token.
 
 use ndarray::Array1;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{BatchError, Error, Result, RunError};
+use crate::hook::TensorForm;
+use crate::scalar::{numbers, scalar};
 
 /// The logits of a run, at the positions that were unembedded.
 #[derive(Debug)]
@@ -67,17 +69,16 @@ impl Logits {
             let (given, unembedded) = (position, positions.clone());
             return Err(RunError::NotUnembedded { given, sequence, unembedded }.into());
         };
-        let row = logits.f_get(row as i64)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
-        Ok(Array1::from(Vec::<f64>::try_from(&row)?))
+        Ok(Array1::from(numbers(&logits.f_get(row as i64)?)?))
     }
 
     /// The largest difference of any logit; `None` if all are bit for bit the same.
     pub(super) fn largest_difference(&self, other: &Self) -> Result<Option<f64>> {
-        let form = |logits: &Self| -> Vec<_> {
+        let form = |logits: &Self| -> Result<Vec<_>> {
             let sequences = logits.sequences.iter();
-            sequences.map(|of| (of.positions.clone(), of.logits.size(), of.logits.kind())).collect()
+            sequences.map(|of| Ok((of.positions.clone(), TensorForm::of(&of.logits)?))).collect()
         };
-        if form(self) != form(other) {
+        if form(self)? != form(other)? {
             return Err(RunError::OtherLogits.into());
         }
         let mut largest: Option<f64> = None;
@@ -88,7 +89,8 @@ impl Logits {
             let difference = ours.logits.f_sub(&theirs.logits)?.f_abs()?;
             // Infinity less itself is no difference.
             let is_equal = ours.logits.f_eq_tensor(&theirs.logits)?;
-            let difference = difference.f_masked_fill(&is_equal, 0.0)?.f_max()?;
+            let zero = scalar(0.0, &difference)?;
+            let difference = difference.f_masked_fill_tensor(&is_equal, &zero)?.f_max()?;
             let difference = difference.f_double_value(&[])?;
             largest = Some(largest.map_or(difference, |largest| largest.max(difference)));
         }

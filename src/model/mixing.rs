@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::dispatch::Interrupt;
 use crate::error::{HookError, Result};
 use crate::layout::{SegmentGroup, SegmentRows, Segments, flatten};
+use crate::scalar::scalar;
 use crate::site::Site;
 
 /// `softmax(mask(q kᵀ · scale)) v` per head (Vaswani et al. 2017).
@@ -115,8 +116,9 @@ impl Mixing {
             return Ok(None);
         }
         let group = &segments.groups[number];
-        let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul_scalar(self.scale)?;
-        let scores = scores.f_masked_fill(&later_keys(group, q.device())?, f64::NEG_INFINITY)?;
+        let scores = q.f_matmul(&k.f_transpose(2, 3)?)?.f_mul(&scalar(self.scale, q)?)?;
+        let hidden = scalar(f64::NEG_INFINITY, q)?;
+        let scores = scores.f_masked_fill_tensor(&later_keys(group, q.device())?, &hidden)?;
         let scores = hooks.visit_group(scores_site, scores, segments, number)?;
         if hooks.edits(scores_site) {
             check_keys(&scores, group, scores_site)?;

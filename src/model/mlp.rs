@@ -10,6 +10,7 @@ use crate::checkpoint::Module;
 use crate::config::{Activation, Config};
 use crate::dispatch::Interrupt;
 use crate::error::Result;
+use crate::scalar::scalar;
 use crate::site::Site;
 
 /// `act(x W_in + b_in) W_out + b_out`, reading the residual stream through a layer norm.
@@ -59,7 +60,7 @@ fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
     Ok(match activation {
         Activation::Gelu => x.f_gelu("none")?,
         Activation::GeluTanh => x.f_gelu("tanh")?,
-        Activation::QuickGelu => x.f_mul_scalar(1.702)?.f_sigmoid()?.f_mul(x)?,
+        Activation::QuickGelu => x.f_mul(&scalar(1.702, x)?)?.f_sigmoid()?.f_mul(x)?,
         Activation::Relu => x.f_relu()?,
         Activation::Silu => x.f_silu()?,
         Activation::Tanh => x.f_tanh()?,

@@ -1,6 +1,6 @@
 //! One pass through the model.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::pass::Pass;
 use super::scored::Scored;
@@ -24,9 +24,17 @@ pub struct Run<'a> {
     captures: Vec<CaptureSpec>,
     resumed: Option<(usize, &'a [Tensor])>,
     until: Option<Site>,
-    unembed: Option<Positions>,
+    wanted: Wanted,
     check_finite: bool,
     is_lenient: bool,
+}
+
+/// Which logits are asked for.
+enum Wanted {
+    /// All, unless the run stops before.
+    All,
+    At(Positions),
+    None,
 }
 
 /// What a run gives back.
@@ -82,7 +90,7 @@ impl<'a> Run<'a> {
             captures: Vec::new(),
             resumed: None,
             until: None,
-            unembed: Some(Positions::all()),
+            wanted: Wanted::All,
             check_finite: false,
             is_lenient: false,
         }
@@ -137,15 +145,16 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Computes logits at `positions` alone; at all of them otherwise.
+    /// Computes logits at `positions` alone; at all of them otherwise. The run is refused if it
+    /// [stops](Self::stop_after) before.
     pub fn unembed(mut self, positions: Positions) -> Self {
-        self.unembed = Some(positions);
+        self.wanted = Wanted::At(positions);
         self
     }
 
     /// Computes no logits, and nothing after the last site that is captured.
     pub fn without_logits(mut self) -> Self {
-        self.unembed = None;
+        self.wanted = Wanted::None;
         self
     }
 
@@ -165,7 +174,8 @@ impl<'a> Run<'a> {
     /// [`SelectionError`](crate::error::SelectionError) for the positions to unembed and the ends of the run;
     /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) and
     /// [`RegistryCount`](crate::error::HookError::RegistryCount); [`ResidualForm`](RunError::ResidualForm),
-    /// [`ResidualCount`](RunError::ResidualCount) and [`NothingAsked`](RunError::NothingAsked).
+    /// [`ResidualCount`](RunError::ResidualCount), [`NothingAsked`](RunError::NothingAsked) and
+    /// [`StopsBeforeLogits`](RunError::StopsBeforeLogits).
     ///
     /// On the way: [`EditFailed`](crate::error::HookError::EditFailed),
     /// [`EditResult`](crate::error::HookError::EditResult), [`NoKeyLeft`](crate::error::HookError::NoKeyLeft),
@@ -190,7 +200,8 @@ impl<'a> Run<'a> {
     /// Those of [`execute`](Self::execute), whatever `scalar` fails with,
     /// [`NotAScalar`](crate::error::RunError::NotAScalar) for more than one number,
     /// [`Detached`](crate::error::RunError::Detached) for one that was not computed from the logits, and
-    /// [`ForkAndNorm`](crate::error::HookError::ForkAndNorm) for captures that go round one another.
+    /// [`NotReal`](crate::error::RunError::NotReal) for one that is not of floating point, and
+    /// [`ForkRoundNorm`](crate::error::HookError::ForkRoundNorm) for captures that go round one another.
     ///
     /// ```
     /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, hook::Site};
@@ -219,8 +230,12 @@ impl<'a> Run<'a> {
             let scalar = scalar(&scored.cut(&logits)?)?;
             Ok((logits, scalar))
         })?;
-        if scalar.numel() != 1 {
-            return Err(RunError::NotAScalar { given: scalar.size() }.into());
+        let TensorForm { size, kind, .. } = TensorForm::of(&scalar)?;
+        if size.iter().any(|&len| len != 1) {
+            return Err(RunError::NotAScalar { given: size }.into());
+        }
+        if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
+            return Err(RunError::NotReal { given: format!("{kind:?}") }.into());
         }
         // Logits that were set depend on nothing, and the gradients are zero indeed.
         let is_empty = logits.numel() == 0;
@@ -238,16 +253,25 @@ impl<'a> Run<'a> {
         let Self { model, batch, registries, .. } = *self;
         batch.check(&model.config)?;
         let segments = Segments::new(batch);
-        let until = match (self.until, &self.unembed) {
-            (None, None) => {
+        let until = match (self.until, &self.wanted) {
+            (None, Wanted::None) => {
                 let sites = self.captures.iter().map(|spec| spec.site());
                 Some(sites.max().ok_or(RunError::NothingAsked)?)
+            }
+            (Some(last), Wanted::At(positions)) => {
+                let positions = positions.to_string();
+                return Err(RunError::StopsBeforeLogits { positions, last }.into());
             }
             (until, _) => until,
         };
         let range = RunRange { from: self.resumed.map(|(layer, _)| layer), until };
         range.check(&model.config)?;
-        let scored = Scored::new(&segments, self.unembed.as_ref().filter(|_| until.is_none()))?;
+        let all = Positions::all();
+        let positions = match &self.wanted {
+            Wanted::At(positions) => positions,
+            Wanted::All | Wanted::None => &all,
+        };
+        let scored = Scored::new(&segments, until.is_none().then_some(positions))?;
         let intent = Intent {
             registries,
             captures: self.captures.clone(),
@@ -270,11 +294,12 @@ impl<'a> Run<'a> {
             return Err(RunError::ResidualCount { given, needed: len }.into());
         }
         for (sequence, (residual, tokens)) in residuals.iter().zip(sequences).enumerate() {
-            let given = TensorForm::of(residual)?;
+            let given = TensorForm::read(residual);
             let size = vec![tokens.len() as i64, model.config.d_model as i64];
             let needed = TensorForm { size, kind: model.precision.kind(), device: model.device };
-            if given != needed {
-                let (given, needed) = (given.to_string(), needed.to_string());
+            if given.as_ref() != Ok(&needed) {
+                let given = given.map_or_else(str::to_owned, |given| given.to_string());
+                let needed = needed.to_string();
                 return Err(RunError::ResidualForm { sequence, given, needed }.into());
             }
         }

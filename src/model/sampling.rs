@@ -5,10 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedIndex;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::analysis::rank::top_k;
 use crate::error::{AnalysisError, Result, RunError};
+use crate::scalar::numbers;
 
 /// How the next token is chosen from the logits.
 ///
@@ -70,20 +71,25 @@ impl Sampling {
     /// # Shapes
     /// - logits: `[d_vocab]`
     pub(super) fn choose(self, logits: &Tensor, example: u64, position: usize) -> Result<u32> {
-        let logits = logits.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?;
-        let logits = Vec::<f64>::try_from(&logits)?;
+        let logits = numbers(logits)?;
         // A logit of negative infinity bans its token.
         let is_allowed = |&(_, logit): &(u32, f64)| logit != f64::NEG_INFINITY;
         let allowed = (0..).zip(logits).filter(is_allowed);
         let (tokens, logits): (Vec<u32>, Vec<f64>) = allowed.unzip();
-        if tokens.is_empty() {
+        if tokens.is_empty() || logits.contains(&f64::INFINITY) {
             return Err(RunError::NothingToDraw { position }.into());
         }
         let logits = Array1::from(logits);
         let Choice::Drawn { temperature, top_k: k, seed } = self.0 else {
             return Ok(tokens[top_k(logits.view(), 1)?[0].token as usize]);
         };
-        let logits = logits / temperature;
+        let mut scaled = &logits / temperature;
+        if !scaled.iter().all(|logit| logit.is_finite()) {
+            // A minute temperature leads out of the range of an f64, and leaves what is most likely.
+            let most = logits.fold(f64::NEG_INFINITY, |most, &logit| most.max(logit));
+            scaled = (logits - most) / temperature;
+        }
+        let logits = scaled;
         let k = k.unwrap_or(logits.len()).min(logits.len());
         let likely = top_k(logits.view(), k)?;
         let weights = likely.iter().map(|ranked| ranked.log_prob.exp());

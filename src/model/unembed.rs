@@ -88,12 +88,18 @@ impl Gpt2 {
     pub fn unembed(&self, residual: &Tensor) -> Result<Tensor> {
         let (d_model, d_vocab) = (self.config.d_model as i64, self.config.d_vocab as i64);
         let (kind, device) = (self.precision.kind(), self.device);
-        let given = TensorForm::of(residual)?;
-        if given.size.last() != Some(&d_model) || given.kind != kind || given.device != device {
-            let needed = format!("[…, {d_model}] {kind:?} on {device:?}");
-            return Err(RunError::UnembeddedForm { given: given.to_string(), needed }.into());
-        }
-        let mut shape = given.size;
+        let fits = |given: &TensorForm| {
+            given.size.last() == Some(&d_model) && given.kind == kind && given.device == device
+        };
+        let given = TensorForm::read(residual);
+        let mut shape = match given {
+            Ok(given) if fits(&given) => given.size,
+            other => {
+                let given = other.map_or_else(str::to_owned, |given| given.to_string());
+                let needed = format!("[…, {d_model}] {kind:?} on {device:?}");
+                return Err(RunError::UnembeddedForm { given, needed }.into());
+            }
+        };
         shape.pop();
         shape.push(d_vocab);
         // As rows, since a run has them so: it is the same product.

@@ -42,9 +42,9 @@ impl Table {
         Self { alignments, lines: vec![headings], indent: 0 }
     }
 
-    /// Moves the table this many columns of text to the right.
+    /// Moves the table this many columns of text to the right, up to 1000.
     pub fn indented(mut self, by: usize) -> Self {
-        self.indent = by;
+        self.indent = by.min(1000);
         self
     }
 

@@ -8,13 +8,24 @@ use crate::nearest::nearest;
 
 /// A name that is no site's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is no hook site; the nearest names are {nearest}")]
+#[error("`{}` is no hook site; the nearest names are {nearest}", beginning(given))]
 #[non_exhaustive]
 pub struct UnknownSite {
     /// The name.
     pub given: String,
     /// The names of sites that are like it.
     pub nearest: String,
+}
+
+/// As much of a name as one can read.
+fn beginning(name: &str) -> String {
+    const READABLE: usize = 80;
+    let mut escaped = name.escape_debug();
+    let mut beginning: String = escaped.by_ref().take(READABLE).collect();
+    if escaped.next().is_some() {
+        beginning.push('…');
+    }
+    beginning
 }
 
 impl fmt::Display for Site {

@@ -14,6 +14,7 @@ use crate::grad_mode::without_gradients;
 use crate::hook::{HookRegistry, NoHooks};
 use crate::layout::{Segment, SegmentId, Segments};
 use crate::model::{Pass, Scored};
+use crate::scalar::numbers;
 
 impl Plan<'_> {
     /// Runs all passes, unless `report` gives `false`, and tells `results` what they did. Bases are read in
@@ -143,7 +144,7 @@ impl Plan<'_> {
             let count = self.scored[segment.sequence].len();
             let rows = logits.f_narrow(0, start, count as i64)?.f_flatten(0, 1)?;
             start += count as i64;
-            let rows = Rows::from_shape_vec((count, d_vocab), Vec::<f64>::try_from(&rows)?);
+            let rows = Rows::from_shape_vec((count, d_vocab), numbers(&rows)?);
             cut.push(rows.map_err(|error| Error::Bug(error.to_string()))?);
         }
         Ok(cut)

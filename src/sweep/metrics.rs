@@ -4,7 +4,7 @@ use super::metric::{Metric, Scored};
 use super::reading::Reading;
 use super::target::Target;
 use crate::analysis::{correlation, divergence, loss, rank};
-use crate::error::{Error, Result, SweepError};
+use crate::error::{AnalysisError, Error, Result, SweepError};
 
 /// Makes metrics of a target token from a name, a formula and its words.
 macro_rules! target_metrics {
@@ -56,7 +56,8 @@ target_metrics! {
     /// `delta_loss`: the loss less that of the base, in nats.
     DeltaLoss "delta_loss" |reading, target| {
         let base = loss::negative_log_likelihood(reading.base, target)?;
-        Ok(loss::negative_log_likelihood(reading.logits, target)? - base)
+        let loss = loss::negative_log_likelihood(reading.logits, target)?;
+        difference("delta_loss", target, loss, base)
     };
     /// `rank`: the 0-based rank of the target.
     Rank "rank" |reading, target| Ok(rank::rank_of(reading.logits, target)? as f64);
@@ -64,6 +65,14 @@ target_metrics! {
     Probability "probability" |reading, target| {
         Ok((-loss::negative_log_likelihood(reading.logits, target)?).exp())
     };
+}
+
+/// One number less another, where that has a meaning; both are those of `token`, where one is.
+fn difference(statistic: &'static str, token: u32, given: f64, other: f64) -> Result<f64> {
+    if given.is_infinite() && given == other {
+        return Err(AnalysisError::BadValue { statistic, index: token as usize, given }.into());
+    }
+    Ok(given - other)
 }
 
 /// `logit_difference`: the logit of one token less that of another (Wang et al., "Interpretability in
@@ -110,7 +119,8 @@ impl Metric for LogitDifference {
             let logit = reading.logits.get(token as usize).copied();
             logit.ok_or_else(|| Error::Bug(format!("token {token} was not checked")))
         };
-        Ok(logit(&self.right)? - logit(&self.wrong)?)
+        let index = self.right.of(reading.sequence)?;
+        difference("logit_difference", index, logit(&self.right)?, logit(&self.wrong)?)
     }
 }
 

@@ -3,10 +3,10 @@
 use tch::Tensor;
 
 use crate::dispatch::Activations;
-use crate::error::{Result, SweepError};
-use crate::hook::{Hook, Selected};
+use crate::error::{Error, Result, SweepError};
+use crate::hook::{Hook, Selected, TensorForm};
 use crate::intervention::{Scale, Set};
-use crate::site::{Site, SiteShape};
+use crate::site::Site;
 
 /// What takes the place of an ablated activation.
 #[derive(Clone, Copy)]
@@ -34,11 +34,25 @@ impl Replacement<'_> {
         Ok(match self {
             Replacement::Zero => Hook::from_parts(selected, Box::new(Scale::ZERO)),
             Replacement::Mean(mean) => {
-                let pos = i64::from(site.shape() == SiteShape::Attention);
-                let mean = mean(site)?.f_unsqueeze(pos)?;
-                let mut size = mean.size();
-                size[pos as usize] = len as i64;
-                let value = narrow(mean.f_expand(&size[..], false)?)?;
+                let mean = mean(site)?;
+                let pos = site.shape().positions() - 1;
+                let form = TensorForm::read(&mean);
+                let unfit = |given: String| {
+                    let axes = site.shape().to_string().replace("batch, ", "");
+                    let needed = axes.replace("query_pos, ", "").replace("pos, ", "");
+                    SweepError::Mean { site, given, needed }
+                };
+                let form = form.map_err(|given| unfit(given.to_owned()))?;
+                if form.size.len() + 2 != site.shape().count() {
+                    return Err(unfit(form.to_string()).into());
+                }
+                let mut size = form.size.clone();
+                size.insert(pos, len as i64);
+                let mean = mean.f_unsqueeze(pos as i64)?.f_expand(&size[..], false)?;
+                let value = narrow(mean).map_err(|error| match error {
+                    Error::Selection(_) => unfit(form.to_string()).into(),
+                    other => other,
+                })?;
                 Hook::from_parts(selected, Box::new(Set::new(&value)?))
             }
             Replacement::Resample(other) => {

@@ -226,7 +226,9 @@ impl Results {
         let found = self.metrics.iter().find(|metric| metric.name == name);
         found.ok_or_else(|| {
             let names: Vec<&str> = self.metrics.iter().map(|metric| &*metric.name).collect();
-            let (given, allowed) = (name.to_owned(), names.join(", "));
+            let allowed =
+                if names.is_empty() { "none, nothing was measured" } else { &names.join(", ") };
+            let (given, allowed) = (name.to_owned(), allowed.to_owned());
             Error::UnknownName { what: "metric", given, allowed }
         })
     }

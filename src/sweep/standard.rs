@@ -139,7 +139,7 @@ impl Variants {
                 let neuron = neurons[index[0]];
                 let site = Site::mlp_post(layer);
                 let selected = Selected { last_axis: Some(vec![neuron]), ..Selected::whole(site) };
-                let narrow = |whole: Tensor| Ok(whole.f_narrow(-1, neuron as i64, 1)?);
+                let narrow = |whole: Tensor| one(&whole, "neuron", 1, neuron);
                 with.hook(selected, of(batch, sequence), narrow).map(only)
             },
             batch,
@@ -164,8 +164,7 @@ impl Variants {
             |index, sequence| {
                 let site = site(index[0]);
                 let positions = Positions::at(index[1]);
-                let narrow =
-                    |whole: Tensor| Ok(whole.f_narrow(position_axis(site), index[1] as i64, 1)?);
+                let narrow = |whole: Tensor| one(&whole, "position", position_axis(site), index[1]);
                 let selected = Selected { positions, ..Selected::whole(site) };
                 with.hook(selected, of(batch, sequence), narrow).map(only)
             },
@@ -185,15 +184,16 @@ impl Variants {
         with: Replacement<'_>,
         batch: &Batch,
     ) -> Result<Self> {
-        let axis = head_axis(site(0))?;
+        head_axis(site(0))?;
         let axes =
             [Axis::counting("layer", config.n_layers), Axis::counting("head", config.n_heads)];
         Self::over(
             axes,
             |index, sequence| {
                 let whole = Selected::whole(site(index[0]));
+                let axis = head_axis(whole.site)?;
                 let selected = Selected { heads: Some(vec![index[1]]), ..whole };
-                let narrow = |whole: Tensor| Ok(whole.f_narrow(axis, index[1] as i64, 1)?);
+                let narrow = |whole: Tensor| one(&whole, "head", axis, index[1]);
                 with.hook(selected, of(batch, sequence), narrow).map(only)
             },
             batch,
@@ -211,7 +211,8 @@ impl Variants {
         with: Replacement<'_>,
         batch: &Batch,
     ) -> Result<Self> {
-        let (axis, len) = (head_axis(site(0))?, common_len(batch)?);
+        head_axis(site(0))?;
+        let len = common_len(batch)?;
         let axes = [
             Axis::counting("layer", config.n_layers),
             Axis::counting("head", config.n_heads),
@@ -222,10 +223,10 @@ impl Variants {
             |index, sequence| {
                 let whole = Selected::whole(site(index[0]));
                 let (heads, positions) = (Some(vec![index[1]]), Positions::at(index[2]));
-                let along = position_axis(whole.site);
+                let (axis, along) = (head_axis(whole.site)?, position_axis(whole.site));
                 let narrow = |whole: Tensor| {
-                    let head = whole.f_narrow(axis, index[1] as i64, 1)?;
-                    Ok(head.f_narrow(along, index[2] as i64, 1)?)
+                    let head = one(&whole, "head", axis, index[1])?;
+                    one(&head, "position", along, index[2])
                 };
                 with.hook(Selected { heads, positions, ..whole }, of(batch, sequence), narrow)
                     .map(only)
@@ -271,13 +272,22 @@ impl Variants {
 }
 
 /// Which axis of one sequence's tensor counts positions, of attention those of the queries.
-fn position_axis(site: Site) -> i64 {
-    site.shape().positions() as i64 - 1
+fn position_axis(site: Site) -> usize {
+    site.shape().positions() - 1
+}
+
+/// One entry of a tensor along an axis, which stays.
+fn one(whole: &Tensor, name: &'static str, axis: usize, given: usize) -> Result<Tensor> {
+    let len = whole.size().get(axis).map_or(0, |&len| len as usize);
+    if given >= len {
+        return Err(SelectionError::IndexOutOfRange { axis: name, given, len }.into());
+    }
+    Ok(whole.f_narrow(axis as i64, given as i64, 1)?)
 }
 
 /// Which axis of one sequence's tensor counts heads.
-fn head_axis(site: Site) -> Result<i64> {
-    let axis = site.shape().heads().map(|axis| axis as i64 - 1);
+fn head_axis(site: Site) -> Result<usize> {
+    let axis = site.shape().heads().map(|axis| axis - 1);
     axis.ok_or_else(|| {
         let allowed = site.shape().selections().join(", ");
         SelectionError::SelectionAtSite { given: "heads", site, allowed }.into()

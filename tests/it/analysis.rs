@@ -285,3 +285,23 @@ proptest! {
         prop_assert!((rho - spearman(x.view(), bent.view()).unwrap()).abs() < 1e-12);
     }
 }
+
+/// By hand: the probabilities are 1/4, 3/4 and 0.
+#[test]
+fn a_token_that_minus_infinity_bans_has_no_probability_and_takes_none() {
+    let banned = array![0.0, 3_f64.ln(), f64::NEG_INFINITY];
+    let other = array![0.0, 0.0, f64::NEG_INFINITY];
+    let all = array![0.0, 0.0, 0.0];
+    let loss = |token| negative_log_likelihood(banned.view(), token).unwrap();
+    approx::assert_relative_eq!(loss(0), 4_f64.ln(), max_relative = 1e-15);
+    approx::assert_relative_eq!(loss(1), (4.0 / 3.0_f64).ln(), max_relative = 1e-15);
+    assert_eq!(loss(2), f64::INFINITY);
+    assert_eq!(top_k(banned.view(), 3).unwrap()[2].log_prob, f64::NEG_INFINITY);
+    let bits = 0.25 * 4_f64.ln() + 0.75 * (4.0 / 3.0_f64).ln();
+    approx::assert_relative_eq!(entropy(banned.view()).unwrap(), bits, max_relative = 1e-15);
+    let divergence = |p: &Array1<f64>, q: &Array1<f64>| kl_divergence(p.view(), q.view()).unwrap();
+    let apart = 0.25 * 0.5_f64.ln() + 0.75 * 1.5_f64.ln();
+    approx::assert_relative_eq!(divergence(&banned, &other), apart, max_relative = 1e-14);
+    assert_eq!(divergence(&all, &other), f64::INFINITY);
+    approx::assert_relative_eq!(divergence(&other, &all), 1.5_f64.ln(), max_relative = 1e-14);
+}

@@ -176,3 +176,21 @@ fn a_lookup_finds_what_was_asked_for_and_nothing_like_it() {
     assert!(before.starts_with("blocks.1.attn.hook_z before edits at positions last"), "{before}");
     assert!(kept.get(last.norm(), 0).is_err());
 }
+
+#[test]
+fn norms_of_attention_scores_are_those_of_the_keys_that_a_query_sees() {
+    let (model, batch) = (tiny(Precision::F64), batch());
+    let site = Site::attn_scores(1);
+    let norm = Capture::new(site).norm();
+    let output = model.run(&batch).capture([&norm]).capture([site]).execute().unwrap();
+    let scores = whole(&output, site, 0); // [head, query_pos, key_pos]
+    let norms = output.activations.get(&norm, 0).unwrap();
+    for head in 0..3 {
+        for query in 0..5 {
+            let seen = (0..=query).map(|key| scores.double_value(&[head, query, key]));
+            let expected = seen.map(|score| score * score).sum::<f64>().sqrt();
+            let given = norms.double_value(&[head, query]);
+            approx::assert_relative_eq!(given, expected, max_relative = 1e-14);
+        }
+    }
+}

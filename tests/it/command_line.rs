@@ -5,9 +5,14 @@ use hooked_gpt2::tch::Device;
 use hooked_gpt2::{Checkpoint, Gpt2, Precision};
 use serde_json::Value;
 
-use crate::support::einstein_sweep;
+use crate::support::{einstein_sweep, run_example};
 
 const BUNDLED: [&str; 2] = ["--model", "bundled"];
+
+fn patching_grid(out: &std::path::Path, arguments: &[&str]) -> std::process::Output {
+    let out = ["--out", out.to_str().unwrap()];
+    run_example("patching_grid", &[], &[&out, arguments].concat())
+}
 
 fn run_in(out: &std::path::Path, arguments: &[&str]) -> std::process::Output {
     let out = ["--out", out.to_str().unwrap()];
@@ -161,6 +166,30 @@ fn a_closed_pipe_is_no_error_and_loses_no_file() {
 }
 
 #[test]
+fn a_grid_of_what_does_not_differ_is_refused_in_words() {
+    let out = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = patching_grid(out.path(), arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(std::fs::read_dir(out.path()).map_or(0, |files| files.count()), 0);
+        said
+    };
+    assert_eq!(
+        refused(&["--corrupted", "She was a very happy"]),
+        "error: the prompts are the same, so that there is nothing to restore\n"
+    );
+    assert_eq!(
+        refused(&["--wrong", " woman"]),
+        "error: both answers are \" woman\", which differs from itself by 0 always\n"
+    );
+    // Memory that cannot be counted is as much as there is.
+    let all = ["--max-mib", "18446744073709551615"];
+    assert!(patching_grid(out.path(), &all).status.success());
+}
+
+#[test]
 fn a_result_that_cannot_be_saved_is_printed_and_is_a_failure() {
     for (example, file, expected) in [
         ("einstein_sweep", "sweep.csv", "The published findings"),
@@ -169,8 +198,7 @@ fn a_result_that_cannot_be_saved_is_printed_and_is_a_failure() {
         let out = tempfile::tempdir().unwrap();
         std::fs::create_dir(out.path().join(file)).unwrap();
         let out = out.path().to_str().unwrap();
-        let output =
-            crate::support::run_example(example, &[], &["--model", "bundled", "--out", out]);
+        let output = run_example(example, &[], &["--model", "bundled", "--out", out]);
         let [stdout, stderr] =
             [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
         assert_eq!(output.status.code(), Some(1));

@@ -334,3 +334,16 @@ fn a_banned_token_is_never_chosen_and_nan_is_named_with_its_place() {
     let error = model.generate(&prompt, 2).hooks(&nan).execute().unwrap_err();
     assert!(error.to_string().starts_with("the logits are NaN at position 2"), "{error}");
 }
+
+#[test]
+fn the_coldest_temperatures_draw_the_most_likely_token() {
+    let (model, prompts) = (tiny(Precision::F64), single(&[3, 14, 15]));
+    let greedy = model.generate(&prompts, 6).execute().unwrap().tokens;
+    for temperature in [5e-324, 1e-320, 1e-308, 1e-300, 1e-6] {
+        for k in [1, 101] {
+            let cold = Sampling::seeded_top_k(k, temperature, 1).unwrap();
+            let drawn = model.generate(&prompts, 6).sampling(cold).execute().unwrap().tokens;
+            assert_eq!(drawn, greedy, "{temperature:e}");
+        }
+    }
+}

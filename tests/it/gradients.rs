@@ -198,7 +198,7 @@ fn what_cannot_be_differentiated_is_a_typed_error() {
     assert!(matches!(error, Error::Run(RunError::NotAScalar { .. })), "{error}");
     let round = [Site::q_input(1), Site::ln1_scale(1)];
     let Err(error) = model.run(&batch).capture(round).differentiate(log_prob) else { panic!() };
-    assert!(matches!(error, Error::Hook(HookError::ForkAndNorm { .. })), "{error}");
+    assert!(matches!(error, Error::Hook(HookError::ForkRoundNorm { .. })), "{error}");
     let failed = model
         .run(&batch)
         .capture([site])

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: libtorch is linked once.
 
+mod abuse;
 mod analysis;
 mod bad_input;
 mod bf16;
@@ -11,12 +12,17 @@ mod descriptions;
 mod devices;
 mod edits;
 mod einstein;
+#[cfg(feature = "plot")]
+mod figures;
 mod generation;
 mod gradients;
 mod guide;
 #[cfg(feature = "hub")]
 mod hub;
+mod long_texts;
 mod masking;
+#[cfg(target_os = "linux")]
+mod memory;
 mod noise;
 mod output_dir;
 mod parity;

@@ -7,7 +7,7 @@ use hooked_gpt2::intervention::{Interventions, Noise};
 use hooked_gpt2::tch::{Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision};
 
-use crate::support::{assert_identical, largest, single, tiny};
+use crate::support::{assert_identical, largest, reason, single, tiny};
 
 const PROMPT: [u32; 5] = [3, 14, 15, 92, 65];
 
@@ -184,10 +184,26 @@ fn an_edge_that_is_knocked_out_stays_so_under_noise_beyond_f32() {
         let mut hooks = Interventions::new();
         hooks.knock_out(1, [2], queries.clone(), keys.clone());
         let cut = At::attn_scores(1).heads([2]).queries(queries).keys(keys);
-        hooks.noise(cut, Noise::gaussian(1e300, seed).unwrap());
+        hooks.noise(cut, Noise::gaussian(3e38, seed).unwrap());
         let scores = captured(&model, &single(&PROMPT), site, &hooks).remove(0);
         let cut = scores.get(2).get(3).narrow(0, 0, 2);
         assert_eq!(Vec::<f64>::try_from(cut).unwrap(), [f64::NEG_INFINITY; 2]);
+    }
+}
+
+#[test]
+fn noise_beyond_the_number_format_of_the_run_is_refused_before_it() {
+    let batch = single(&PROMPT);
+    for noise in [Noise::gaussian(1e39, 0).unwrap(), Noise::uniform(1e39, 0).unwrap()] {
+        let mut hooks = Interventions::new();
+        hooks.noise(At::resid_post(1), noise);
+        let error = tiny(Precision::F32).run(&batch).hooks(&hooks).execute().unwrap_err();
+        let reason = reason(&error);
+        assert!(
+            matches!(reason, Error::Intervention(InterventionError::OutOfRange { .. })),
+            "{error}"
+        );
+        assert!(tiny(Precision::F64).run(&batch).hooks(&hooks).execute().is_ok());
     }
 }
 

@@ -5,12 +5,12 @@ use hooked_gpt2::error::{BatchError, Error, SweepError};
 use hooked_gpt2::hook::{At, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling};
 use hooked_gpt2::sweep::{
-    Axis, DeltaLoss, LogitDifference, Loss, Metric, NextTokenLoss, Plan, Rank, Replacement, Sweep,
-    TopTokenChanged, Variants,
+    Axis, DeltaLoss, KlDivergence, LogitDifference, Loss, Metric, NextTokenLoss, Plan, Probability,
+    Rank, Replacement, Sweep, TopTokenChanged, Variants,
 };
 use hooked_gpt2::{Batch, Gpt2, Precision};
 
-use crate::support::tiny;
+use crate::support::{single, tiny};
 
 fn batch() -> Batch {
     Batch::new([vec![3, 14, 15, 92, 65], vec![35, 89, 79]]).unwrap()
@@ -273,4 +273,37 @@ fn a_run_of_other_lengths_is_not_patched_in() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_banned_token_leaves_the_metrics_of_others_a_value() {
+    let (model, batch) = (tiny(Precision::F64), single(&[3, 14, 15]));
+    let ban = |_: &[usize], _: usize| {
+        let mut hooks = Interventions::new();
+        hooks.edit("ban", At::unembed().tokens([7]), |x, _| Ok(x.f_full_like(f64::NEG_INFINITY)?));
+        Ok(hooks)
+    };
+    let variants = Variants::over([Axis::counting("ban", 1)], ban, &batch).unwrap();
+    let target = |token: u32| -> Vec<f64> {
+        let metrics: [&dyn Metric; 4] =
+            [&Loss::of(token), &DeltaLoss::of(token), &Probability::of(token), &KlDivergence];
+        let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
+        let results = plan.measure(&metrics).unwrap();
+        assert_eq!(results.failures().count(), 0);
+        metrics.iter().map(|metric| results.values(metric.name()).unwrap()[[0, 0, 0]]).collect()
+    };
+    let clean = model.run(&batch).execute().unwrap().logits.last(0).unwrap().mapv(f64::exp);
+    let (p, q) = (clean[5] / clean.sum(), clean[5] / (clean.sum() - clean[7]));
+    for (given, expected) in target(5).into_iter().zip([-q.ln(), p.ln() - q.ln(), q]) {
+        approx::assert_relative_eq!(given, expected, max_relative = 1e-9);
+    }
+    assert_eq!(target(7), [f64::INFINITY, f64::INFINITY, 0.0, f64::INFINITY]);
+    // What has no logit in either has no difference, and that is said.
+    let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
+    let both = plan.measure(&[&LogitDifference::of(7, 7)]).unwrap();
+    let failure = both.failures().next().unwrap();
+    assert_eq!(
+        failure.reason.to_string(),
+        "logit_difference: value 7 is -inf, a finite number is needed"
+    );
 }

@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::is_drawable;
 use super::sheet::{
-    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, TITLE_HEIGHT, cut, sheet, text,
+    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, TITLE_HEIGHT, check_marks, cut, sheet, text,
 };
 use crate::Result;
 
@@ -50,6 +50,7 @@ impl Bars<'_> {
     /// [`Figure`](crate::Error::Figure).
     pub fn to_svg(&self) -> Result<String> {
         let rows = self.lists.iter().map(|list| list.bars.len()).max().unwrap_or(0);
+        check_marks([self.lists.len(), rows])?;
         let width = LIST_WIDTH * self.lists.len().max(1) as u32;
         let height = TITLE_HEIGHT + BAR as u32 * rows as u32 + 16;
         sheet((width, height), |area| self.draw(area))

@@ -6,8 +6,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Axis, is_drawable};
 use super::sheet::{
-    Area, FigureError, GREY, LABEL, NAME, TITLE, TITLE_HEIGHT, check_labels, cut, sheet, sideways,
-    text, titled, upright, width,
+    Area, FigureError, GREY, LABEL, NAME, TITLE, TITLE_HEIGHT, check_labels, check_marks, cut,
+    sheet, sideways, text, titled, upright, width,
 };
 use crate::Result;
 
@@ -65,6 +65,7 @@ impl HeatMap<'_> {
         let (rows, columns) = self.values.dim();
         check_labels("HeatMap", self.rows.1.len(), rows)?;
         check_labels("HeatMap", self.columns.1.len(), columns)?;
+        check_marks([rows, columns])?;
         let layout = self.layout();
         sheet(layout.size, |area| self.draw(&titled(area, &self.title)?, &layout))
     }

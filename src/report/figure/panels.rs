@@ -7,8 +7,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::{Axis, is_drawable};
 use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
 use super::sheet::{
-    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, TITLE_HEIGHT, check_labels, cut, sheet, text,
-    titled, upright, width,
+    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, TITLE_HEIGHT, check_labels, check_marks, cut,
+    sheet, text, titled, upright, width,
 };
 use crate::Result;
 
@@ -61,6 +61,7 @@ impl IndexPanels<'_> {
         for panel in self.panels {
             check_labels("IndexPanels", self.index.1.len(), panel.values.len())?;
         }
+        check_marks([self.panels.len(), self.index.1.len()])?;
         let panels = (PANEL_HEIGHT + GAP) * self.panels.len() as u32;
         let height = TITLE_HEIGHT + LEGEND_HEIGHT + panels + self.labels_height();
         sheet((WIDTH, height), |area| self.draw(area))
@@ -120,12 +121,14 @@ impl IndexPanels<'_> {
             let line = [(ends.0, level), (ends.1, level)];
             chart.draw_series(DashedLineSeries::new(line, 6, 4, GREY.stroke_width(2)))?;
         }
+        let mut rings = self.rings.0.to_vec();
+        rings.sort_unstable();
         let points: Vec<(usize, f64)> = panel.values.iter().copied().enumerate().collect();
         for stretch in points.split(|&(_, value)| !is_drawable(value)) {
             let line = stretch.iter().map(|&(entry, value)| (entry as f64, value));
             chart.draw_series(LineSeries::new(line.clone(), BLUE.mix(0.5)))?;
             chart.draw_series(line.map(|at| {
-                let is_ring = self.rings.0.contains(&(at.0 as usize));
+                let is_ring = rings.binary_search(&(at.0 as usize)).is_ok();
                 let style = if is_ring { BLUE.stroke_width(2) } else { BLUE.filled() };
                 Circle::new(at, 5, style)
             }))?;

@@ -5,7 +5,7 @@ use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::error::{AnalysisError, Error, Result};
 
@@ -39,7 +39,28 @@ pub(super) fn sheet(
         area.present()
     })();
     drawn.map_err(|error: FigureError| Error::Figure { reason: error.to_string() })?;
-    Ok(svg)
+    if svg.chars().all(is_of_xml) {
+        return Ok(svg);
+    }
+    Ok(svg.chars().map(|letter| if is_of_xml(letter) { letter } else { '\u{fffd}' }).collect())
+}
+
+/// Whether XML has the letter: control characters cannot even be escaped there.
+fn is_of_xml(letter: char) -> bool {
+    let is_control = letter < ' ' && !matches!(letter, '\t' | '\n' | '\r');
+    !is_control && !matches!(letter, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Refuses more marks than a figure can show.
+pub(super) fn check_marks(marks: impl IntoIterator<Item = usize>) -> Result<()> {
+    const MOST: usize = 1_000_000;
+    let given = marks.into_iter().map(|marks| marks.max(1)).try_fold(1, usize::checked_mul);
+    if given.is_some_and(|given| given <= MOST) {
+        return Ok(());
+    }
+    let given =
+        given.map_or("too many marks to be counted".to_owned(), |given| format!("{given} marks"));
+    Err(Error::Figure { reason: format!("{given}, allowed: up to {MOST}") })
 }
 
 /// Writes a title over the area, and gives what is left below it.
@@ -75,15 +96,13 @@ pub(super) fn cut(text: &str, room: u32, size: u32) -> String {
     if width(text, size) <= room {
         return text.to_owned();
     }
-    let mut kept = String::new();
-    for letter in text.chars() {
-        kept.push(letter);
-        if width(&kept, size) + width("…", size) > room {
-            kept.pop();
-            break;
-        }
-    }
-    kept + "…"
+    let columns = f64::from(room.saturating_sub(width("…", size))) / (LETTER * f64::from(size));
+    let mut filled = 0;
+    let fits = |&letter: &char| {
+        filled += letter.width().unwrap_or(0);
+        filled as f64 <= columns
+    };
+    text.chars().take_while(fits).collect::<String>() + "…"
 }
 
 /// Refuses labels that are not as many as what they label.
