@@ -113,8 +113,3 @@ pub(super) fn shards(content: &[u8], path: &Path) -> Result<BTreeSet<String>> {
         None => Ok(shards),
     }
 }
-
-/// All of a file that is small.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    RegularFile::open(path)?.content(regular_file::SMALL)
-}

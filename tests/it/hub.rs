@@ -35,17 +35,36 @@ struct Hub {
 
 impl Hub {
     fn start() -> Self {
+        let read = |name| {
+            let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model");
+            (name, std::fs::read(assets.join(name)).unwrap())
+        };
+        Self::serving(["config.json", WEIGHTS, "tokenizer.json"].into_iter().map(read).collect())
+    }
+
+    /// The same model, with its tokenizer in the original files.
+    fn with_original_tokenizer() -> Self {
+        let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model");
+        let read = |name| std::fs::read(assets.join(name)).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&read("tokenizer.json")).unwrap();
+        let merges = json["model"]["merges"].as_array().unwrap().iter();
+        let line = |merge: &serde_json::Value| {
+            format!("{} {}\n", merge[0].as_str().unwrap(), merge[1].as_str().unwrap())
+        };
+        Self::serving(HashMap::from([
+            ("config.json", read("config.json")),
+            (WEIGHTS, read(WEIGHTS)),
+            ("vocab.json", json["model"]["vocab"].to_string().into_bytes()),
+            ("merges.txt", merges.map(line).collect::<String>().into_bytes()),
+            ("added_tokens.json", br#"{"<|endoftext|>": 0}"#.to_vec()),
+        ]))
+    }
+
+    fn serving(files: HashMap<&'static str, Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let behaviour = Arc::new(Mutex::new(Behaviour::default()));
         let requests = Arc::new(Mutex::new(Requests::new()));
-        let files: HashMap<&str, Vec<u8>> = ["config.json", WEIGHTS, "tokenizer.json"]
-            .into_iter()
-            .map(|name| {
-                let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model");
-                (name, std::fs::read(assets.join(name)).unwrap())
-            })
-            .collect();
         let (shared_behaviour, shared_requests) = (behaviour.clone(), requests.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -270,4 +289,15 @@ fn a_model_that_the_hub_does_not_have_is_an_error() {
         &["--model", "someone/else", "--out", home.path().join("out").to_str().unwrap()],
     );
     assert_failed(&output, "cannot get `the list of files` of `someone/else` from the hub");
+}
+
+#[test]
+fn tokens_that_were_added_to_the_original_files_are_downloaded_with_them() {
+    let (hub, home) = (Hub::with_original_tokenizer(), tempfile::tempdir().unwrap());
+    let output = hub.sweep(home.path(), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let requests = hub.requests.lock().unwrap();
+    let mut files: Vec<_> = requests.iter().map(|(file, ..)| file.as_str()).collect();
+    files.sort();
+    assert_eq!(files, ["added_tokens.json", "config.json", "merges.txt", WEIGHTS, "vocab.json"]);
 }

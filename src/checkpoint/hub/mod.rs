@@ -28,7 +28,7 @@ use super::directory::{
 };
 use super::source::{Download, DownloadProgress};
 use crate::error::{CheckpointError, Error, Result, shown, shown_reason};
-use crate::regular_file;
+use crate::regular_file::{self, RegularFile};
 
 /// The directory of the cache that holds all files of `model`, downloaded where needed.
 pub(super) fn snapshot(model: &str, download: Download<'_>) -> Result<PathBuf> {
@@ -104,7 +104,7 @@ fn cached_snapshot(repository: &Repository) -> Result<Option<PathBuf>> {
     let weights = has(WEIGHTS)
         || (has(WEIGHTS_INDEX) && {
             let index = snapshot.join(WEIGHTS_INDEX);
-            let shards = directory::read(&index)
+            let shards = read_small(&index)
                 .and_then(|content| directory::shards(&content, &index))
                 .map_err(|error| blame(&snapshot, error))?;
             shards.iter().all(|shard| has(shard))
@@ -196,7 +196,7 @@ impl Fetch<'_> {
     /// The shards that an index of the hub's names.
     fn shards(&self, index: &Path) -> Result<Vec<String>> {
         let refused = |reason| self.error(WEIGHTS_INDEX, Failure::Hub(reason));
-        let shards = directory::shards(&directory::read(index)?, index)
+        let shards = directory::shards(&read_small(index)?, index)
             .map_err(|error| refused(format!("it names no shards: {}", chain(&error))))?;
         if let Some(shard) = shards.iter().find(|shard| !names::is_plain(shard)) {
             let shard = shown(shard);
@@ -248,6 +248,10 @@ fn allowed(file: &str) -> u64 {
         TOKENIZER | VOCAB | MERGES | ADDED_TOKENS => regular_file::LARGE,
         _ => 1 << 40,
     }
+}
+
+fn read_small(path: &Path) -> Result<Vec<u8>> {
+    RegularFile::open(path)?.content(regular_file::SMALL)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
