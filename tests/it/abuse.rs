@@ -234,14 +234,14 @@ fn every_absurd_call_is_answered() {
         "a sparse value" => "the tensor is sparse, a dense one of a known kind is needed": w.set(&odd()[1]);
         "a value of oneDNN's" => "the tensor is in the layout of oneDNN, a dense one of a known kind is needed": w.set(&odd()[2]);
         "a value of compressed rows" => "the tensor is in another layout, a dense one of a known kind is needed": w.set(&sparse_rows());
-        "an integer value" => "hook `Set { value: Overlay(Tensor[[24], Int64]) }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] Int64 on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::Int64));
+        "an integer value" => "hook `Set { value: Tensor[[24], Int64] }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] Int64 on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::Int64));
         "a value of booleans" => "hook `Set { value: Tensor[[24], Bool] }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] Bool on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::Bool));
         "a complex value" => "hook `Set { value: Tensor[[24], ComplexFloat] }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] ComplexFloat on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::ComplexFloat));
         "a value of halves" => "hook `Set { value: Tensor[[24], Half] }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] Half on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::Half));
         "a value of f64" => "hook `Set { value: Tensor[[24], Double] }` cannot stand at blocks.1.hook_resid_post: its tensor is [24] Double on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&of_kind(Kind::Double));
         "a value of another width" => "hook `Set { value: Tensor[[25], Float] }` cannot stand at blocks.1.hook_resid_post: its tensor is [25] Float on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&ones(&[25]));
-        "an empty value" => "hook `Set { value: Overlay([]) }` cannot stand at blocks.1.hook_resid_post: its tensor is [0] Float on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&ones(&[0]));
-        "a value of many axes" => "hook `Set { value: Overlay(Tensor[[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, …` cannot stand at blocks.1.hook_resid_post: its tensor is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … 28 more] Float on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&ones(&[1; 40]));
+        "an empty value" => "hook `Set { value: [] }` cannot stand at blocks.1.hook_resid_post: its tensor is [0] Float on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&ones(&[0]));
+        "a value of many axes" => "hook `Set { value: Tensor[[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,…` cannot stand at blocks.1.hook_resid_post: its tensor is [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, … 28 more] Float on Cpu, it must repeat into [1, 3, 24] Float on Cpu": w.set(&ones(&[1; 40]));
         "a value of no axes" => "ok": w.set(&ones(&[]));
         "an undefined direction" => "the tensor is undefined, a dense one of a known kind is needed": Add::new(&Tensor::new(), 1.0);
         "an undefined target" => "the tensor is undefined, a dense one of a known kind is needed": Interpolate::new(&Tensor::new(), 0.5);
@@ -378,7 +378,7 @@ fn every_absurd_call_is_answered() {
         "a mean with positions" => "the mean for blocks.1.mlp.hook_post is [3, 96] Float on Cpu, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[3, 96]))));
         "an undefined mean" => "the mean for blocks.1.mlp.hook_post is undefined, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(Tensor::new())));
         "a sparse mean" => "the mean for blocks.1.mlp.hook_post is sparse, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(odd()[1].shallow_clone())));
-        "a mean of integers" => "neuron 0, sequence 0: hook `Set { value: Overlay(Tensor[[3, 1], Int64]) }` cannot stand at blocks.1.mlp.hook_post, neurons [0]: its tensor is [3, 1] Int64 on Cpu, it must repeat into [1, 3, 1] Float on Cpu":
+        "a mean of integers" => "neuron 0, sequence 0: hook `Set { value: Tensor[[3, 1], Int64] }` cannot stand at blocks.1.mlp.hook_post, neurons [0]: its tensor is [3, 1] Int64 on Cpu, it must repeat into [1, 3, 1] Float on Cpu":
             w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[96]).to_kind(Kind::Int64))));
         "a mean that fails" => "no mean": w.neurons(&[0], Replacement::Mean(&|_| Err(Error::other("no mean"))));
         "heads of a site without" => "`heads` cannot be selected at blocks.0.hook_resid_pre, allowed: sequences, positions, channels":

@@ -14,6 +14,8 @@ mod edits;
 mod einstein;
 #[cfg(feature = "plot")]
 mod figures;
+mod fuzzed;
+mod fuzzed_inputs;
 mod generation;
 mod gradients;
 mod guide;
