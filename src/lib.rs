@@ -49,7 +49,7 @@
 //! | [`sweep`] | many variants of a run, each thing computed once |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
-//! | [`analysis`] | loss, entropy, rank, correlation, spread |
+//! | [`analysis`] | loss, rank, correlation, divergence, equivalent temperature, uncertainty |
 //! | [`conformance`] | identities, checked on a model of yours |
 //! | [`checkpoint`] | directories, the hub, the bundled model |
 //! | [`error`] | what can go wrong, a reason for each room |

@@ -1,8 +1,8 @@
-//! How alike two vectors of logits are: Pearson's and Spearman's coefficients.
+//! How alike two vectors are: Pearson's and Spearman's coefficients, and the cosine.
 
 use ndarray::{Array1, ArrayView1};
 
-use super::deviations::Deviations;
+use super::deviations::{Deviations, sum, unit};
 use super::rank::by_value;
 use super::{all_equal, check_count, check_pair};
 use crate::error::{AnalysisError, Result};
@@ -63,6 +63,46 @@ pub fn spearman(x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> Result<f64> {
     check_pair("spearman", x, y)?;
     check_count("spearman", x.len(), 2)?;
     correlate("spearman", mean_ranks(x).view(), mean_ranks(y).view())
+}
+
+/// The cosine of the angle between two vectors.
+///
+/// ```text
+/// cos = Σ x_i y_i / sqrt(Σ x_i² · Σ y_i²)
+/// ```
+///
+/// Symmetric, within [-1, 1], and unchanged when either vector is multiplied by a positive factor. Unlike [`pearson`] it
+/// is not taken about the means: for activations and directions, whose origin has a meaning, rather than for logits.
+/// Right to 1e-15, whatever the size of the values.
+///
+/// # Shapes
+/// - x, y: `[n]`
+///
+/// # Errors
+/// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch),
+/// [`TooFewValues`](crate::error::AnalysisError::TooFewValues) for none,
+/// [`BadValue`](crate::error::AnalysisError::BadValue) unless all values are finite, and
+/// [`ZeroNorm`](crate::error::AnalysisError::ZeroNorm) for a vector of zeros.
+///
+/// ```
+/// # use hooked_gpt2::analysis::correlation::cosine_similarity;
+/// let cosine = cosine_similarity(ndarray::array![3.0, 4.0].view(), ndarray::array![0.0, 2.0].view())?;
+/// assert_eq!(cosine, 0.8);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn cosine_similarity(x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> Result<f64> {
+    const NAME: &str = "cosine_similarity";
+    check_pair(NAME, x, y)?;
+    for (which, values) in [("first", x), ("second", y)] {
+        if values.iter().all(|&value| value == 0.0) {
+            return Err(AnalysisError::ZeroNorm { statistic: NAME, which }.into());
+        }
+    }
+    let (x, y) = (&x / unit(x), &y / unit(y));
+    let dot = |x: &Array1<f64>, y: &Array1<f64>| sum(x.iter().zip(y).map(|(x, y)| x * y));
+    let cosine = dot(&x, &y) / (dot(&x, &x) * dot(&y, &y)).sqrt();
+    // Roundings may lift it above that.
+    Ok(cosine.clamp(-1.0, 1.0))
 }
 
 fn correlate(

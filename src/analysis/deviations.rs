@@ -31,7 +31,7 @@ impl Deviations {
 
 /// The power of two just below the largest magnitude: to divide by it rounds nothing that counts, and brings sums
 /// and squares into the range of an f64.
-fn unit(values: ArrayView1<'_, f64>) -> f64 {
+pub(super) fn unit(values: ArrayView1<'_, f64>) -> f64 {
     let largest = values.fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let exponent_alone = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits());
     exponent_alone.max(f64::MIN_POSITIVE)

@@ -1,5 +1,7 @@
 //! How far two distributions are apart, in nats.
 
+use std::f64::consts::LN_2;
+
 use ndarray::ArrayView1;
 
 use super::deviations::sum;
@@ -48,4 +50,85 @@ pub fn kl_divergence(base: ArrayView1<'_, f64>, logits: ArrayView1<'_, f64>) -> 
     let terms = possible.map(|(ln_p, ln_q)| (ln_p / SCALE).exp() * (ln_p - ln_q));
     // Roundings may take it below 0.
     Ok((sum(terms) / SCALE).max(0.0))
+}
+
+/// The Jensen–Shannon divergence of the distributions that two vectors of logits give, in nats (Lin 1991).
+///
+/// ```text
+/// JS(p, q) = ½ KL(p ‖ m) + ½ KL(q ‖ m),   m = ½ (p + q),   p = softmax(x), q = softmax(y)
+/// ```
+///
+/// Symmetric, 0 for equal distributions and ln 2 for those that share no token; right to its last digits however
+/// near 0. Its root is a distance (Endres and Schindelin 2003), and what SciPy's `jensenshannon` gives.
+///
+/// # Shapes
+/// - x, y: `[d_vocab]`
+///
+/// # Errors
+/// Those of [`kl_divergence`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::divergence::jensen_shannon_divergence;
+/// let (x, y) = (ndarray::array![0.0, f64::NEG_INFINITY], ndarray::array![f64::NEG_INFINITY, 0.0]);
+/// assert_eq!(jensen_shannon_divergence(x.view(), y.view())?, 2.0_f64.ln());
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn jensen_shannon_divergence(x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> Result<f64> {
+    let pairs = log_prob_pairs("jensen_shannon_divergence", x, y)?;
+    // With d = ½ (ln q - ln p), p and q are m (1 ∓ tanh d), and a token adds m (d tanh d - ln cosh d): nothing of
+    // either sign is added up, so that nothing is lost near 0.
+    let terms = pairs.map(|(ln_p, ln_q)| {
+        let mean = (ln_p.exp() + ln_q.exp()) / 2.0;
+        let d = ((ln_q - ln_p) / 2.0).abs();
+        mean * if d < 1.0 {
+            let ln_cosh = (2.0 * (d / 2.0).sinh().powi(2)).ln_1p();
+            d * d.tanh() - ln_cosh
+        } else {
+            // 1 - tanh d = 2 / (e^(2d) + 1), and a d that is infinite adds ln 2.
+            let rest = if d < 400.0 { 2.0 * d / ((2.0 * d).exp() + 1.0) } else { 0.0 };
+            LN_2 - rest - (-2.0 * d).exp().ln_1p()
+        }
+    });
+    Ok(sum(terms).clamp(0.0, LN_2))
+}
+
+/// The total variation distance of the distributions that two vectors of logits give: the most by which they differ
+/// in the probability of any set of tokens.
+///
+/// ```text
+/// TV(p, q) = ½ Σ_i |p_i - q_i|,   p = softmax(x), q = softmax(y)
+/// ```
+///
+/// Symmetric, 0 for equal distributions and 1 for those that share no token.
+///
+/// # Shapes
+/// - x, y: `[d_vocab]`
+///
+/// # Errors
+/// Those of [`kl_divergence`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::divergence::total_variation;
+/// let (x, y) = (ndarray::array![0.0, 0.0], ndarray::array![3.0_f64.ln(), 0.0]);
+/// assert!((total_variation(x.view(), y.view())? - 0.25).abs() < 1e-15);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn total_variation(x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>) -> Result<f64> {
+    let pairs = log_prob_pairs("total_variation", x, y)?;
+    // |p - q| = larger · (1 - e^-|ln q - ln p|).
+    let terms = pairs.map(|(ln_p, ln_q)| ln_p.max(ln_q).exp() * -(-(ln_q - ln_p).abs()).exp_m1());
+    Ok((sum(terms) / 2.0).min(1.0))
+}
+
+/// The log-probabilities of each token that either distribution gives one.
+fn log_prob_pairs(
+    statistic: &'static str,
+    x: ArrayView1<'_, f64>,
+    y: ArrayView1<'_, f64>,
+) -> Result<impl Iterator<Item = (f64, f64)>> {
+    check_lengths(statistic, x.len(), y.len())?;
+    check_logits(statistic, x)?;
+    check_logits(statistic, y)?;
+    let (p, q) = (scaled_log_softmax(x, 1.0), scaled_log_softmax(y, 1.0));
+    Ok(p.into_iter().zip(q).filter(|&(ln_p, ln_q)| ln_p.is_finite() || ln_q.is_finite()))
 }

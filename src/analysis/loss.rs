@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayView1};
 
 use super::deviations::sum;
-use super::{check_logits, check_token};
+use super::{check_logits, check_token, check_values};
 use crate::error::Result;
 
 /// The log-probabilities that `logits` give, in nats.
@@ -71,4 +71,33 @@ pub fn negative_log_likelihood(logits: ArrayView1<'_, f64>, target: u32) -> Resu
     check_token(target as usize, logits.len())?;
     // `0 - x` rather than `-x`: a certain token has loss 0, not -0.
     Ok(0.0 - log_probs[target as usize])
+}
+
+/// The perplexity of a text whose tokens have these losses, in nats: `exp(mean of losses)`.
+///
+/// As many equally likely tokens would surprise as much on average (Jelinek et al. 1977). It is the mean over all
+/// tokens that counts: the perplexity of several texts is not the mean of their perplexities. ∞ where it is too large
+/// for an f64, as for a token of probability 0.
+///
+/// # Shapes
+/// - losses: `[n]`, n ≥ 1
+///
+/// # Errors
+/// [`TooFewValues`](crate::error::AnalysisError::TooFewValues) for none, and
+/// [`BadValue`](crate::error::AnalysisError::BadValue) for NaN and for losses below 0.
+///
+/// ```
+/// # use hooked_gpt2::analysis::loss::perplexity;
+/// let losses = ndarray::array![2.0_f64.ln(), 8.0_f64.ln()];
+/// assert!((perplexity(losses.view())? - 4.0).abs() < 1e-14);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+pub fn perplexity(losses: ArrayView1<'_, f64>) -> Result<f64> {
+    check_values("perplexity", losses, |loss| loss >= 0.0)?;
+    if losses.iter().any(|loss| loss.is_infinite()) {
+        return Ok(f64::INFINITY);
+    }
+    // Divided one by one: the sum may be out of range where the mean is not.
+    let mean = sum(losses.iter().map(|loss| loss / losses.len() as f64));
+    Ok(mean.exp())
 }

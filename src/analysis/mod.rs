@@ -3,6 +3,7 @@
 //! Each module knows nothing of models, tokens or tensors, and each function refuses input for
 //! which its value would have no meaning.
 
+pub mod contrast;
 pub mod correlation;
 mod deviations;
 pub mod divergence;
@@ -10,6 +11,8 @@ pub mod entropy;
 pub mod loss;
 pub mod rank;
 pub mod spread;
+pub mod temperature;
+pub mod uncertainty;
 
 use ndarray::ArrayView1;
 

@@ -1,11 +1,13 @@
 //! Where a token stands among all tokens.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use ndarray::ArrayView1;
 
+use super::deviations::sum;
 use super::loss::log_softmax;
-use super::{check_count, check_token, check_values};
+use super::{check_count, check_lengths, check_token, check_values};
 use crate::error::{AnalysisError, Result};
 
 /// The 0-based rank of `token`: 0 for the most likely one.
@@ -79,6 +81,93 @@ pub fn top_k(logits: ArrayView1<'_, f64>, k: usize) -> Result<Vec<RankedToken>> 
             log_prob: log_probs[token as usize],
         })
         .collect())
+}
+
+/// The share of tokens that both vectors have among their `k` most likely ones: the Jaccard index of the two sets.
+///
+/// ```text
+/// J = |A ∩ B| / |A ∪ B|
+/// ```
+///
+/// 1 for the same tokens, in whatever order, and 0 if none is among both. Ties are broken as in [`top_k`].
+///
+/// # Shapes
+/// - x, y: `[d_vocab]`
+///
+/// # Errors
+/// [`LengthMismatch`](AnalysisError::LengthMismatch), and those of [`top_k`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::rank::top_k_overlap;
+/// let (x, y) = (ndarray::array![3.0, 2.0, 1.0, 0.0], ndarray::array![3.0, 0.0, 2.0, 1.0]);
+/// assert_eq!(top_k_overlap(x.view(), y.view(), 2)?, 1.0 / 3.0);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+#[doc(alias = "jaccard")]
+pub fn top_k_overlap(x: ArrayView1<'_, f64>, y: ArrayView1<'_, f64>, k: usize) -> Result<f64> {
+    check_lengths("top_k_overlap", x.len(), y.len())?;
+    let tokens = |logits| -> Result<HashSet<u32>> {
+        Ok(top_k(logits, k)?.into_iter().map(|ranked| ranked.token).collect())
+    };
+    let (first, second) = (tokens(x)?, tokens(y)?);
+    let shared = first.intersection(&second).count();
+    Ok(shared as f64 / (2 * k - shared) as f64)
+}
+
+/// How alike two rankings of all tokens are, the top counting most: rank-biased overlap (Webber, Moffat and Zobel
+/// 2010).
+///
+/// ```text
+/// RBO = (1 - p) Σ_(d = 1, 2, …) p^(d - 1) · |first d of x ∩ first d of y| / d
+/// ```
+///
+/// `persistence` is p: somebody who reads down the ranking goes on to the next token with this probability, so that
+/// the first `1 / (1 - p)` tokens count for most of it. 1 for equal rankings. Both rank the same tokens, so that the sum
+/// is known to its end: nothing is extrapolated. Ties are broken as in [`top_k`].
+///
+/// # Shapes
+/// - x, y: `[d_vocab]`
+///
+/// # Errors
+/// [`LengthMismatch`](AnalysisError::LengthMismatch), [`OutOfRange`](AnalysisError::OutOfRange) unless
+/// `persistence` lies between 0 and 1, and those of [`top_k`].
+///
+/// ```
+/// # use hooked_gpt2::analysis::rank::rank_biased_overlap;
+/// let (x, y) = (ndarray::array![2.0, 1.0, 0.0], ndarray::array![1.0, 2.0, 0.0]);
+/// // None of the first one, all of the first two, all of the first three and so on.
+/// assert!((rank_biased_overlap(x.view(), y.view(), 0.9)? - 0.9).abs() < 1e-15);
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
+#[doc(alias = "RBO")]
+pub fn rank_biased_overlap(
+    x: ArrayView1<'_, f64>,
+    y: ArrayView1<'_, f64>,
+    persistence: f64,
+) -> Result<f64> {
+    const NAME: &str = "rank_biased_overlap";
+    check_lengths(NAME, x.len(), y.len())?;
+    if !(persistence > 0.0 && persistence < 1.0) {
+        let (what, given) = ("the persistence", persistence);
+        return Err(AnalysisError::OutOfRange { what, given, allowed: "between 0 and 1" }.into());
+    }
+    let (x, y) = (top_k(x, x.len().max(1))?, top_k(y, y.len().max(1))?);
+    // Whether a token was seen in one of the two so far.
+    let mut seen = vec![false; x.len()];
+    let (mut shared, mut weight) = (0, 1.0);
+    let terms = x.iter().zip(&y).enumerate().map(|(before, (x, y))| {
+        for ranked in [x, y] {
+            let seen = &mut seen[ranked.token as usize];
+            shared += usize::from(*seen);
+            *seen = true;
+        }
+        let term = weight * shared as f64 / (before + 1) as f64;
+        weight *= persistence;
+        term
+    });
+    let agreement = sum(terms);
+    // Behind the last token both have all of them.
+    Ok((agreement * (1.0 - persistence) + weight).min(1.0))
 }
 
 /// `Less` if token `a` ranks before token `b`.

@@ -45,6 +45,32 @@ pub enum AnalysisError {
         /// `first` or `second`.
         which: &'static str,
     },
+    /// A number that says what is asked for is not one of those that can be asked for.
+    #[error("{what} is {given}, allowed: {allowed}")]
+    OutOfRange {
+        /// What the number is.
+        what: &'static str,
+        /// The number.
+        given: f64,
+        /// Which numbers are allowed.
+        allowed: &'static str,
+    },
+    /// A statistic that divides by a length was given a vector of zeros.
+    #[error("{statistic} is undefined: all values of the {which} vector are zero")]
+    ZeroNorm {
+        /// The statistic.
+        statistic: &'static str,
+        /// `first` or `second`.
+        which: &'static str,
+    },
+    /// A share of a difference of nothing.
+    #[error("{statistic} is undefined: the clean and the corrupted value are both {value}")]
+    NoDifference {
+        /// The statistic.
+        statistic: &'static str,
+        /// The value of both.
+        value: f64,
+    },
     /// More of the most likely tokens were asked for than there are.
     #[error("top {given} is out of range, allowed: 1 to {allowed}")]
     TopKOutOfRange {
