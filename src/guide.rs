@@ -10,6 +10,7 @@
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
 //! - [Gradients][gradients] at any site, and attribution patching
 //! - [Weights][weights], by the field's names
+//! - [Analysis][analysis]: what logits mean, equivalent temperature, and how sure it is
 //! - [The Einstein sweep][einstein_sweep]
 //! - [Tables, data files and figures][reports] of any result
 //! - [Conformance][conformance]: identities, checked on a model of yours
@@ -20,6 +21,7 @@
 //!
 //! Every program in it is compiled, and run where it can be, with the tests.
 //!
+//! [analysis]: self::analysis
 //! [architecture]: self::architecture
 //! [batches]: self::batches
 //! [bundled_model]: self::bundled_model
@@ -74,6 +76,7 @@ macro_rules! picture {
     };
 }
 
+page!(analysis, "../docs/analysis.md");
 page!(architecture, "../docs/architecture.md");
 page!(batches, "../docs/batches.md");
 page!(bundled_model, "../assets/demo-model/TRAINING.md");
