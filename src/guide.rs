@@ -55,6 +55,7 @@ macro_rules! page {
         /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
+        /// [threads]: crate::guide::threads
         /// [written]: crate::guide::security#files-that-are-written
         #[doc = picture!("patching_grid.svg")]
         #[doc = picture!("scaling.svg")]

@@ -52,16 +52,13 @@ impl Files {
         if is_there(&adapter)? {
             return Err(CheckpointError::Adapter { path: adapter }.into());
         }
-        let index = match is_there(&directory.join(WEIGHTS))? {
-            true => None,
-            false => open_if_there(WEIGHTS_INDEX)?,
-        };
-        let weights = match index {
-            Some(index) => {
-                let shards = shards(&index.content(regular_file::SMALL)?, index.path())?;
-                shards.iter().map(|shard| open(shard)).collect::<Result<_>>()?
-            }
-            None => vec![open(WEIGHTS)?],
+        let weights = if let Some(weights) = open_if_there(WEIGHTS)? {
+            vec![weights]
+        } else if let Some(index) = open_if_there(WEIGHTS_INDEX)? {
+            let shards = shards(&index.content(regular_file::SMALL)?, index.path())?;
+            shards.iter().map(|shard| open(shard)).collect::<Result<_>>()?
+        } else {
+            return Err(CheckpointError::NoWeights { path: directory.to_owned() }.into());
         };
         let tokenizer = if let Some(json) = open_if_there(TOKENIZER)? {
             Some(TokenizerFiles::Json(json))

@@ -82,8 +82,8 @@ impl Checkpoint {
     /// f64 load in either [`Precision`](crate::Precision).
     ///
     /// # Errors
-    /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::Config`] for another
-    /// architecture, [`CheckpointError::Safetensors`] for damaged weights, [`CheckpointError::WeightTwice`],
+    /// [`NotFound`](crate::error::FileError::NotFound) for a missing directory or file, [`CheckpointError::NoWeights`],
+    /// [`CheckpointError::Config`] for another architecture, [`CheckpointError::Safetensors`] for damaged weights, [`CheckpointError::WeightTwice`],
     /// [`CheckpointError::Adapter`], [`File`](crate::error::TokenizerError::File) and
     /// [`Part`](crate::error::TokenizerError::Part) for a tokenizer that is not GPT-2's,
     /// [`CheckpointError::TokenizerTooLarge`], and the cases of [`FileError`](crate::error::FileError).
@@ -127,7 +127,9 @@ impl Checkpoint {
         }
         let (ids, d_vocab) = (tokenizer.as_ref().map_or(0, Tokenizer::id_count), config.d_vocab);
         if ids > d_vocab {
-            return Err(CheckpointError::TokenizerTooLarge { tokenizer: ids, d_vocab }.into());
+            let error =
+                CheckpointError::TokenizerTooLarge { checkpoint: name, tokenizer: ids, d_vocab };
+            return Err(error.into());
         }
         Ok(Self { name, config, weights, tokenizer })
     }

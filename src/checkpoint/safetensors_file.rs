@@ -10,6 +10,8 @@ use crate::regular_file::{self, RegularFile};
 
 /// Length of the field in front of the header that holds the header's length.
 const LENGTH_FIELD: usize = 8;
+/// How a text begins that git LFS leaves in the place of a file that was not fetched.
+const LFS_POINTER: &[u8; LENGTH_FIELD] = b"version ";
 
 /// A safetensors file whose header is read and checked.
 #[derive(Debug)]
@@ -74,6 +76,9 @@ impl SafetensorsFile {
             return Err(damaged(format!("{size} bytes are too few for a header")));
         }
         content.fill(&mut length, 0)?;
+        if length == *LFS_POINTER {
+            return Err(damaged("a pointer of git LFS, which `git lfs pull` replaces".to_owned()));
+        }
         let header_length = u64::from_le_bytes(length);
         let data_start = header_length.saturating_add(LENGTH_FIELD as u64);
         if data_start > size {

@@ -71,7 +71,7 @@ pub enum CheckpointError {
         precision: &'static str,
     },
     /// The checkpoint lacks weights.
-    #[error("{checkpoint}: {count} weights are missing, the first is `{first}`", checkpoint = shown_reason(checkpoint), count = names.len(), first = shown(names.first().map_or("", String::as_str)))]
+    #[error("{checkpoint}: {missing}", checkpoint = shown_reason(checkpoint), missing = missing(names))]
     MissingWeights {
         /// The checkpoint.
         checkpoint: String,
@@ -146,6 +146,12 @@ pub enum CheckpointError {
         /// What turned downloads off.
         why: &'static str,
     },
+    /// A directory has no weights in a format that is read.
+    #[error("{path} has no weights: neither model.safetensors nor model.safetensors.index.json", path = shown_path(path))]
+    NoWeights {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A tokenizer was asked for and the checkpoint has none.
     #[error("{checkpoint} has no tokenizer: neither tokenizer.json nor vocab.json and merges.txt", checkpoint = shown_reason(checkpoint))]
     NoTokenizer {
@@ -153,8 +159,10 @@ pub enum CheckpointError {
         checkpoint: String,
     },
     /// The tokenizer knows token ids that the embedding has no row for.
-    #[error("the tokenizer has {tokenizer} token ids, the model embeds only {d_vocab}")]
+    #[error("{checkpoint}: the tokenizer has {tokenizer} token ids, the model embeds only {d_vocab}", checkpoint = shown_reason(checkpoint))]
     TokenizerTooLarge {
+        /// The checkpoint.
+        checkpoint: String,
         /// One more than the largest id of the tokenizer.
         tokenizer: usize,
         /// Rows of the token embedding.
@@ -168,4 +176,14 @@ pub enum CheckpointError {
         /// The feature.
         feature: &'static str,
     },
+}
+
+fn missing(names: &[String]) -> String {
+    match names {
+        [name] => format!("the weight `{}` is missing", shown(name)),
+        names => {
+            let first = shown(names.first().map_or("", String::as_str));
+            format!("{} weights are missing, the first is `{first}`", names.len())
+        }
+    }
 }

@@ -68,8 +68,8 @@ pub enum FileError {
     /// Results are written, and could not be put where they belong.
     #[error(
         "cannot write {path}: the results that are not there yet are in {kept}",
-        path = path.display(),
-        kept = kept.display()
+        path = shown_path(path),
+        kept = shown_path(kept)
     )]
     NotInPlace {
         /// The file.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Error, shown};
+use super::{Error, shown, shown_path, shown_reason};
 use crate::site::Site;
 
 /// What is wrong with an edit by itself, or with a file of edits.
@@ -64,7 +64,7 @@ pub enum InterventionError {
         site: Site,
     },
     /// A file of interventions describes a hook that cannot be.
-    #[error("{path}: hook {index} cannot be loaded", path = path.display())]
+    #[error("{path}: hook {index} cannot be loaded", path = shown_path(path))]
     DescribedHook {
         /// The file.
         path: PathBuf,
@@ -76,7 +76,7 @@ pub enum InterventionError {
     /// The tensors beside a file of interventions are not those that were saved with it.
     #[error(
         "{path}: not the tensors that belong to the text beside it, whose SHA-256 is {needed}, but {given}; take both files from one save",
-        path = path.display()
+        path = shown_path(path)
     )]
     OtherTensors {
         /// The file of tensors.
@@ -87,7 +87,7 @@ pub enum InterventionError {
         needed: String,
     },
     /// A file of interventions names a tensor that is not beside it.
-    #[error("{path}: no tensor `{given}`, stored: {stored}", path = path.display())]
+    #[error("{path}: no tensor `{given}`, stored: {stored}", path = shown_path(path), given = shown(given), stored = shown_reason(stored))]
     NoSuchTensor {
         /// The file of tensors.
         path: PathBuf,

@@ -43,7 +43,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong: each reason names what was given and what is allowed.
 ///
 /// `Display` is always one line, cuts long names and lists, and never repeats its
-/// [`source`](std::error::Error::source). An error of the caller's own is printed as it is.
+/// [`source`](std::error::Error::source).
+/// So print the chain of sources, too, as [the guide](crate::guide::dependency#when-something-fails) shows: without it the
+/// reason may be missing. An error of the caller's own is printed as it is.
 ///
 /// ```
 /// use hooked_gpt2::error::{BatchError, Error};

@@ -212,15 +212,29 @@ fn shards_outside_the_directory_are_refused() {
 fn a_missing_directory_or_file_is_named() {
     let error = load_error(Path::new("no/such/model"));
     assert_eq!(error.to_string(), "no/such/model: no such file or directory");
-    for file in ["config.json", "model.safetensors"] {
-        let copy = copy_of(&fixtures().join("tiny"));
-        std::fs::remove_file(copy.path().join(file)).unwrap();
-        let error = load_error(copy.path());
-        assert!(
-            matches!(&error, Error::File(FileError::NotFound { path }) if path.ends_with(file)),
-            "{error}"
-        );
-    }
+    let copy = copy_of(&fixtures().join("tiny"));
+    std::fs::remove_file(copy.path().join("config.json")).unwrap();
+    let error = load_error(copy.path());
+    assert!(
+        matches!(&error, Error::File(FileError::NotFound { path }) if path.ends_with("config.json")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_directory_without_weights_is_told_which_files_have_them() {
+    let copy = copy_of(&fixtures().join("tiny"));
+    let weights = copy.path().join("model.safetensors");
+    std::fs::rename(weights, copy.path().join("pytorch_model.bin")).unwrap();
+    let error = load_error(copy.path());
+    assert!(matches!(error, Error::Checkpoint(CheckpointError::NoWeights { .. })), "{error}");
+    let path = copy.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{path} has no weights: neither model.safetensors nor model.safetensors.index.json"
+        )
+    );
 }
 
 #[test]
@@ -334,10 +348,9 @@ fn missing_weights_are_counted_and_named() {
     let copy = tiny_with(|config| {
         config.insert("tie_word_embeddings".to_owned(), false.into());
     });
-    let Error::Checkpoint(CheckpointError::MissingWeights { names, .. }) = load_error(copy.path())
-    else {
-        panic!()
-    };
+    let error = load_error(copy.path());
+    assert!(error.to_string().ends_with(": the weight `lm_head.weight` is missing"), "{error}");
+    let Error::Checkpoint(CheckpointError::MissingWeights { names, .. }) = error else { panic!() };
     assert_eq!(names, ["lm_head.weight"]);
 }
 
@@ -361,7 +374,11 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-model/tokenizer.json");
     std::fs::copy(bundled, copy.path().join("tokenizer.json")).unwrap();
     let error = load_error(copy.path());
-    assert_eq!(error.to_string(), "the tokenizer has 8192 token ids, the model embeds only 101");
+    let path = copy.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!("{path}: the tokenizer has 8192 token ids, the model embeds only 101")
+    );
 }
 
 #[test]

@@ -267,6 +267,14 @@ fn headers_that_contradict_themselves_are_refused_in_one_line() {
 }
 
 #[test]
+fn what_git_lfs_left_in_the_place_of_weights_is_called_that() {
+    let folder = copy_of(&fixtures().join("tiny"));
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 20000\n";
+    fs::write(folder.path().join(WEIGHTS), pointer).unwrap();
+    assert_refused(folder.path(), "a pointer of git LFS, which `git lfs pull` replaces");
+}
+
+#[test]
 fn tensors_without_entries_and_of_absurd_shapes_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hooks.toml");
@@ -519,5 +527,25 @@ fn what_a_file_says_is_shown_short_and_on_one_line() {
         fs::copy(fixtures().join("tiny/config.json"), path.join("config.json")).unwrap();
         write_header(&path.join(WEIGHTS), "{}", 0);
         assert_refused(&path, r"a\nb\u{1b}[2J: 40 weights are missing");
+
+        let text = path.join("hooks.toml");
+        fs::write(&text, "[[hook]]\nsite = 'hook_embed'\nedit.set.value = \"a\\u001b[2J\"")
+            .unwrap();
+        write_header(&path.join("hooks.toml.safetensors"), "{}", 0);
+        let error = chain(&Interventions::load(&text).unwrap_err());
+        let (hook, tensor) = error.split_once(": hook 0 cannot be loaded: ").unwrap();
+        assert!(hook.ends_with(r"a\nb\u{1b}[2J/hooks.toml"), "{error}");
+        let needed = r"a\nb\u{1b}[2J/hooks.toml.safetensors: no tensor `a\u{1b}[2J`, stored: ";
+        assert!(tensor.ends_with(needed), "{error}");
+        let digest = "0".repeat(64);
+        fs::write(&text, format!("tensors_sha256 = '{digest}'")).unwrap();
+        write_header(&path.join(format!("hooks.toml.{}.safetensors", &digest[..16])), "{}", 0);
+        let error = chain(&Interventions::load(&text).unwrap_err());
+        assert!(
+            error.contains(
+                r"a\nb\u{1b}[2J/hooks.toml.0000000000000000.safetensors: not the tensors"
+            ),
+            "{error}"
+        );
     }
 }

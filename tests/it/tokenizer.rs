@@ -362,7 +362,11 @@ fn a_tokenizer_with_an_id_beyond_the_embedding_is_refused() {
     json["added_tokens"].as_array_mut().unwrap().push(added(8192, "[PAD]"));
     std::fs::write(path, json.to_string()).unwrap();
     let error = Checkpoint::directory(folder.path()).unwrap_err();
-    assert_eq!(error.to_string(), "the tokenizer has 8193 token ids, the model embeds only 8192");
+    let path = folder.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!("{path}: the tokenizer has 8193 token ids, the model embeds only 8192")
+    );
 }
 
 #[test]
