@@ -23,9 +23,23 @@ const MOST_LINKS: usize = 40;
 /// # Errors
 /// [`FileError::Write`]. What was at `path` is then still there.
 pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
-    behind_links(path)
-        .and_then(|target| replace(&target, content.as_ref()))
-        .map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
+    write_with(path, content.as_ref(), None)
+}
+
+/// The same with these permissions, if there are any.
+///
+/// # Errors
+/// Those of [`write`].
+pub(crate) fn write_with(
+    path: &Path,
+    content: &[u8],
+    permissions: Option<fs::Permissions>,
+) -> Result<()> {
+    let written = behind_links(path).and_then(|target| {
+        let own = permissions_of(&target)?;
+        put(&target, content, permissions.or(own))
+    });
+    written.map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
 }
 
 /// What a path leads to, which need not be there yet.
@@ -49,10 +63,13 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// The same of a path that is no link.
-pub(crate) fn replace(target: &Path, content: &[u8]) -> io::Result<()> {
-    let permissions = permissions_of(target)?;
-    let mut partial = partial_in(directory_of(target))?;
+/// The same of a path that is no link, with these permissions or those of any new file.
+pub(crate) fn put(
+    target: &Path,
+    content: &[u8],
+    permissions: Option<fs::Permissions>,
+) -> io::Result<()> {
+    let mut partial = partial_in(directory_of(target), permissions.as_ref())?;
     partial.as_file_mut().write_all(content)?;
     if let Some(permissions) = permissions {
         partial.as_file().set_permissions(permissions)?;
@@ -77,13 +94,23 @@ pub(crate) fn permissions_of(target: &Path) -> io::Result<Option<fs::Permissions
     Ok(Some(metadata.permissions()))
 }
 
-/// A file that is not whole yet, which goes with the value.
-pub(crate) fn partial_in(directory: &Path) -> io::Result<NamedTempFile> {
+/// A file that is not whole yet, which goes with the value. Nobody may read it who may not read the file that it
+/// becomes.
+pub(crate) fn partial_in(
+    directory: &Path,
+    permissions: Option<&fs::Permissions>,
+) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(PARTIAL_PREFIX).suffix(PARTIAL_SUFFIX);
-    // Less the umask: as any new file, and not for this user alone as a temporary one.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // Less the umask: as any new file, and not for this user alone as a temporary one.
+        let mode = permissions.map_or(0o666, |permissions| permissions.mode() & 0o777);
+        builder.permissions(fs::Permissions::from_mode(mode));
+    }
+    #[cfg(not(unix))]
+    let _ = permissions;
     builder.tempfile_in(directory)
 }
 
@@ -99,4 +126,20 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = directory;
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_only_its_owner_may_read_is_never_there_for_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let permissions = fs::Permissions::from_mode(0o100600);
+        let partial = partial_in(directory.path(), Some(&permissions)).unwrap();
+        let mode = partial.as_file().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
 }

@@ -39,6 +39,9 @@ pub(super) enum TokenizerFiles {
 
 impl Files {
     pub fn open(directory: &Path) -> Result<Self> {
+        if directory.as_os_str().is_empty() {
+            return Err(FileError::NoDirectory.into());
+        }
         if !is_there(directory)? {
             return Err(FileError::NotFound { path: directory.to_owned() }.into());
         }

@@ -131,7 +131,8 @@ pub enum Error {
         /// What it is.
         given: &'static str,
     },
-    /// There is too little memory.
+    /// There is too little memory for tensors. Where not even a megabyte is left, for the small things beside them, the
+    /// process may end all the same: Rust aborts, and oneDNN does not check each of its own allocations.
     #[error("there is too little memory{}", for_bytes(.bytes))]
     OutOfMemory {
         /// What was asked for in one piece, in bytes, if that is known.

@@ -9,7 +9,7 @@ use tempfile::{Builder, TempDir};
 
 use crate::directory_lock::DirectoryLock;
 use crate::error::{FileError, Result};
-use crate::regular_file::RegularFile;
+use crate::regular_file::{self, RegularFile};
 use crate::sha256;
 use crate::whole_file::{self, PARTIAL_PREFIX, PARTIAL_SUFFIX};
 
@@ -111,13 +111,7 @@ impl OutputDir {
             Ok(metadata) if metadata.is_symlink() => None,
             _ => whole_file::permissions_of(&path).map_err(not_written(&path))?,
         };
-        whole_file::replace(&part, content).map_err(not_written(&path))?;
-        match permissions {
-            Some(permissions) => {
-                Ok(fs::set_permissions(part, permissions).map_err(not_written(&path))?)
-            }
-            None => Ok(()),
-        }
+        Ok(whole_file::put(&part, content, permissions).map_err(not_written(&path))?)
     }
 
     fn put_in_place(
@@ -156,7 +150,9 @@ impl OutputDir {
             self.partial_ones().flat_map(|left| [LIST, EARLIER_LIST].map(|list| left.join(list)));
         let mut earlier = BTreeSet::new();
         for list in left.chain([self.path.join(LIST)]) {
-            let list = fs::read_to_string(list).unwrap_or_default();
+            // A pipe of that name would never end.
+            let list = RegularFile::open(&list).and_then(|list| list.content(regular_file::SMALL));
+            let list = list.ok().and_then(|list| String::from_utf8(list).ok()).unwrap_or_default();
             let listed = list.lines().filter_map(|line| line.split_once("  "));
             let unchanged = listed.filter(|&(digest, name)| {
                 is_plain(name)
@@ -203,7 +199,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn probe(directory: &Path) -> io::Result<()> {
-    let mut probe = whole_file::partial_in(directory)?;
+    let mut probe = whole_file::partial_in(directory, None)?;
     probe.as_file_mut().write_all(&[0; PROBED])?;
     probe.as_file().sync_all()?;
     probe.close()

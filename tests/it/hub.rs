@@ -208,6 +208,34 @@ fn the_cache_directory_is_the_one_that_is_named() {
 }
 
 #[test]
+fn a_tilde_is_the_users_home() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    let user = ("HOME", home.path().to_str().unwrap());
+    assert_ok(&hub.sweep(home.path(), &[user, ("HF_HUB_CACHE", "~/named")]));
+    assert!(home.path().join("named/models--someone--demo/refs/main").exists());
+    std::fs::write(home.path().join("mine"), "hf_secret\n").unwrap();
+    assert_ok(&hub.sweep(home.path(), &[user, ("HF_TOKEN_PATH", "~/mine")]));
+    let last = hub.requests.lock().unwrap().last().cloned().unwrap();
+    assert_eq!(last.2.unwrap(), "Bearer hf_secret");
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_refused_and_not_passed_over() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    for (name, value) in [
+        ("ALL_PROXY", "socks5://me:secret@127.0.0.1:1080"),
+        ("HTTPS_PROXY", ":::"),
+        ("http_proxy", "ftp://127.0.0.1:21"),
+    ] {
+        let output = hub.sweep(home.path(), &[(name, value)]);
+        assert_failed(&output, &format!("{name} names no proxy that can be used"));
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("secret"));
+    }
+    assert!(hub.requests.lock().unwrap().is_empty());
+    assert_ok(&hub.sweep(home.path(), &[("ALL_PROXY", "")]));
+}
+
+#[test]
 fn offline_without_a_cache_is_an_error_that_says_why() {
     let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
     let output = hub.sweep(home.path(), &[("HF_HUB_OFFLINE", "1")]);

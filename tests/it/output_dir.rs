@@ -237,6 +237,17 @@ mod on_unix {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_the_list_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let list = directory.path().join(LIST);
+        assert!(Command::new("mkfifo").arg(&list).status().unwrap().success());
+        let out = OutputDir::create(directory.path()).unwrap();
+        let error = write(&out, 1).unwrap_err();
+        assert!(matches!(&error, Error::File(FileError::Write { path, .. }) if *path == list));
+        assert_eq!(names(directory.path()), [LIST]);
+    }
+
+    #[test]
     fn results_have_the_permissions_of_any_new_file_or_of_those_that_they_replace() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();

@@ -219,6 +219,8 @@ mod on_unix {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         marked(2).save(&path).unwrap();
         assert_eq!(mode(&path), 0o640);
+        // They are a new file, in the place of the tensors before.
+        assert_eq!(mode(&tensors_beside(&path)), 0o640);
     }
 
     #[test]

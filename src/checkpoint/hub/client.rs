@@ -13,6 +13,7 @@ use ureq::{Agent, Body, Timeout};
 use super::Failure;
 use super::answer::{expect, number, text, too_long};
 use super::content::ContentHash;
+use super::environment;
 use super::names::{Commit, ModelName};
 use super::origin::{Origin, not_an_address, resolve};
 use crate::error::shown;
@@ -99,6 +100,10 @@ impl Client {
             .map_err(|_| not_an_address(&endpoint))
             .and_then(|address| Origin::of(&address))
             .map_err(|reason| format!("HF_ENDPOINT: {reason}"))?;
+        if token.as_ref().is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err("HF_TOKEN: spaces, control characters and letters that are not ASCII are in no token".to_owned());
+        }
+        environment::check_proxy()?;
         let patience = Some(limits.patience);
         let config = Agent::config_builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -375,6 +380,29 @@ mod tests {
             ("http://g/h", "http://g/h"),
         ] {
             assert_eq!(redirect("http://h", location).unwrap().0, address, "{location}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_hold_is_named_and_not_shown() {
+        for token in ["hf_secret\nX: y", "hf_secret\u{1}", "hf_secret\u{e9}", "hf secret"] {
+            let client = Client::new("http://h", Some(token.to_owned()), Limits::default());
+            let refused = client.err().unwrap();
+            assert!(refused.starts_with("HF_TOKEN: ") && !refused.contains("secret"), "{refused}");
+        }
+    }
+
+    // They would be read as if no port was there.
+    #[test]
+    fn a_port_that_is_none_is_no_address() {
+        for endpoint in ["http://h:99999", "http://u:p@h:65536/x", "https://[::1]:-1", "http://h:x"]
+        {
+            let refused = Client::new(endpoint, None, Limits::default()).err().unwrap();
+            assert!(refused.contains("is not an address"), "{refused}");
+            assert!(redirect("http://h", endpoint).is_err());
+        }
+        for endpoint in ["http://h:65535", "http://u:p@h:1/x", "https://[::1]:443", "http://h:"] {
+            client(endpoint);
         }
     }
 

@@ -17,8 +17,17 @@ impl Origin {
     pub fn of(address: &Uri) -> Result<Self, String> {
         let scheme = address.scheme();
         let is_https = scheme == Some(&Scheme::HTTPS);
+        // A port beyond 65535 is read as none.
+        let is_whole = |host: &str| {
+            let authority = address.authority().map_or("", |authority| authority.as_str());
+            address.port().is_some() || authority.trim_end_matches(':').ends_with(host)
+        };
         match address.host() {
-            Some(host) if !host.is_empty() && (is_https || scheme == Some(&Scheme::HTTP)) => {
+            Some(host)
+                if !host.is_empty()
+                    && is_whole(host)
+                    && (is_https || scheme == Some(&Scheme::HTTP)) =>
+            {
                 Ok(Self {
                     is_https,
                     host: host.to_ascii_lowercase(),

@@ -48,8 +48,10 @@ struct Description {
 /// text that was there before go last. So at each moment there is a text with its tensors.
 pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
     let format = Format::of(path)?;
-    let text_path = whole_file::behind_links(path)
-        .map_err(|source| FileError::Write { path: path.to_owned(), source })?;
+    let not_written = |source| FileError::Write { path: path.to_owned(), source };
+    let text_path = whole_file::behind_links(path).map_err(not_written)?;
+    // The tensors get them, too: each save has a new file of tensors, and who may not read the old one may not read that.
+    let permissions = whole_file::permissions_of(&text_path).map_err(not_written)?;
     let mut tensors = TensorsToStore::beside(&text_path);
     let mut hooks = Vec::new();
     for (index, hook) in interventions.in_order().into_iter().enumerate() {
@@ -67,7 +69,9 @@ pub(super) fn save(interventions: &Interventions, path: &Path) -> Result<()> {
 
     let saving = DirectoryLock::shared(whole_file::directory_of(&text_path));
     let written = match tensors {
-        Some(TensorsFile { path, content, .. }) => whole_file::write(&path, content),
+        Some(TensorsFile { path, content, .. }) => {
+            whole_file::write_with(&path, &content, permissions)
+        }
         None => Ok(()),
     };
     let written = written.and_then(|()| whole_file::write(path, text));
