@@ -18,6 +18,8 @@ pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
 pub(super) const ADDED_TOKENS: &str = "added_tokens.json";
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 /// Each of them is a request to a hub, and a file held open.
 const MOST_SHARDS: usize = 1000;
 /// No file system in use has longer names.
@@ -34,7 +36,7 @@ pub(super) struct Files {
 
 pub(super) enum TokenizerFiles {
     Json(RegularFile),
-    Original { vocab: RegularFile, merges: RegularFile, added: Option<RegularFile> },
+    Original(Original),
 }
 
 impl Files {
@@ -66,8 +68,13 @@ impl Files {
         let tokenizer = if let Some(json) = open_if_there(TOKENIZER)? {
             Some(TokenizerFiles::Json(json))
         } else if let Some(vocab) = open_if_there(VOCAB)? {
-            let (merges, added) = (open(MERGES)?, open_if_there(ADDED_TOKENS)?);
-            Some(TokenizerFiles::Original { vocab, merges, added })
+            Some(TokenizerFiles::Original(Original {
+                vocab,
+                merges: open(MERGES)?,
+                added: open_if_there(ADDED_TOKENS)?,
+                config: open_if_there(TOKENIZER_CONFIG)?,
+                special: open_if_there(SPECIAL_TOKENS)?,
+            }))
         } else {
             None
         };
@@ -76,13 +83,14 @@ impl Files {
 }
 
 impl TokenizerFiles {
-    pub fn load(&self) -> Result<Tokenizer> {
+    /// Reads them, for a model that embeds `d_vocab` tokens.
+    pub fn load(&self, d_vocab: usize) -> Result<Tokenizer> {
         match self {
             Self::Json(file) => {
                 Tokenizer::from_json(&file.content(regular_file::LARGE)?, file.path())
             }
-            Self::Original { vocab, merges, added } => {
-                Tokenizer::from_original(Original { vocab, merges, added: added.as_ref() })
+            Self::Original(files) => {
+                Tokenizer::from_original(files, d_vocab.try_into().unwrap_or(u32::MAX))
             }
         }
     }

@@ -93,7 +93,7 @@ impl Checkpoint {
         let content = files.config.content(regular_file::SMALL)?;
         let config = Config::from_json(&content, files.config.path())?;
         let weights = Weights::files(files.weights)?;
-        let tokenizer = files.tokenizer.map(|files| files.load()).transpose()?;
+        let tokenizer = files.tokenizer.map(|files| files.load(config.d_vocab)).transpose()?;
         Self::new(path.display().to_string(), config, weights, tokenizer)
     }
 

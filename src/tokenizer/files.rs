@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
 };
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 use tokenizers::AddedToken;
 
 use super::unusable;
@@ -48,9 +48,18 @@ pub fn vocab_json(content: &[u8], path: &Path) -> Result<Tokens> {
 }
 
 /// The content of an `added_tokens.json`.
-pub fn added_tokens_json(content: &[u8], path: &Path) -> Result<Added> {
+pub fn added_tokens_json(content: &[u8], path: &Path, special: &[AddedToken]) -> Result<Added> {
     let Tokens(tokens) = json(content, path)?;
-    Ok(tokens.into_iter().map(|(token, id)| (AddedToken::from(token, true), id)).collect())
+    let added = tokens.into_iter().map(|(token, id)| {
+        let is_special = special.iter().any(|special| special.content == token);
+        (AddedToken::from(token, is_special), id)
+    });
+    Ok(added.collect())
+}
+
+/// The content of a file of settings, which may have more than is of use.
+pub fn settings_json(content: &[u8], path: &Path) -> Result<Map<String, Value>> {
+    json(content, path)
 }
 
 /// The content of a `merges.txt`: a pair on each line, but for the one that names the version.

@@ -1,15 +1,18 @@
 //! Text to GPT-2 tokens and back.
 
 mod files;
+mod settings;
 mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use serde_json::Map;
 use tokenizers::{NormalizerWrapper, OffsetReferential, OffsetType, Tokenizer as Inner};
 
 use crate::error::{Error, Result, TokenizerError};
 use crate::regular_file::{self, RegularFile};
+use settings::Settings;
 
 /// A byte-level BPE tokenizer. It adds no special tokens: a prompt is exactly its text.
 #[derive(Debug, Clone)]
@@ -21,10 +24,13 @@ pub struct Tokenizer {
 }
 
 /// The files of a tokenizer in its original form.
-pub(crate) struct Original<'a> {
-    pub vocab: &'a RegularFile,
-    pub merges: &'a RegularFile,
-    pub added: Option<&'a RegularFile>,
+#[derive(Debug)]
+pub(crate) struct Original {
+    pub vocab: RegularFile,
+    pub merges: RegularFile,
+    pub added: Option<RegularFile>,
+    pub config: Option<RegularFile>,
+    pub special: Option<RegularFile>,
 }
 
 impl Tokenizer {
@@ -50,18 +56,33 @@ impl Tokenizer {
     /// and the other cases of [`FileError`](crate::error::FileError).
     pub fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Self> {
         let (vocab, merges) = (RegularFile::open(vocab)?, RegularFile::open(merges)?);
-        Self::from_original(Original { vocab: &vocab, merges: &merges, added: None })
+        let original = Original { vocab, merges, added: None, config: None, special: None };
+        Self::from_original(&original, u32::MAX)
     }
 
-    pub(crate) fn from_original(Original { vocab, merges, added }: Original<'_>) -> Result<Self> {
+    /// Builds a tokenizer of its original files, for a model that embeds as many tokens as `rows`.
+    pub(crate) fn from_original(files: &Original, rows: u32) -> Result<Self> {
+        let Original { vocab, merges, added, config, special } = files;
         let content = |file: &RegularFile| file.content(regular_file::LARGE);
         let tokens = files::vocab_json(&content(vocab)?, vocab.path())?;
         let merges = files::merges_txt(content(merges)?, merges.path())?;
-        let mut added = match added {
-            Some(file) => files::added_tokens_json(&content(file)?, file.path())?,
-            None => Vec::new(),
+        let settings = |file: &Option<RegularFile>| match file {
+            Some(file) => files::settings_json(&file.content(regular_file::SMALL)?, file.path()),
+            None => Ok(Map::new()),
         };
-        let inner = vocabulary::build_original(tokens, merges, &mut added);
+        let path = |file: &Option<RegularFile>| file.as_ref().unwrap_or(vocab).path().to_owned();
+        let settings = Settings::new(
+            (settings(config)?, &path(config)),
+            (settings(special)?, &path(special)),
+        )?;
+        let Settings { add_prefix_space, special, decoder } = settings;
+        let added = match (decoder, added) {
+            (Some(added), _) => added,
+            (None, Some(file)) => files::added_tokens_json(&content(file)?, file.path(), &special)?,
+            (None, None) => Vec::new(),
+        };
+        let added = vocabulary::with_special(&tokens, added, special, rows);
+        let inner = vocabulary::build(tokens, merges, added, add_prefix_space);
         Ok(Self::new(inner.map_err(|reason| unusable(vocab.path(), reason))?))
     }
 

@@ -10,8 +10,6 @@ use super::files::{Added, Merges, Tokens};
 use super::guarded;
 use crate::error::shown;
 
-const END_OF_TEXT: &str = "<|endoftext|>";
-
 /// Builds GPT-2's tokenizer of a vocabulary.
 ///
 /// # Errors
@@ -48,17 +46,29 @@ pub fn build(
     Ok(inner)
 }
 
-/// Builds it of the original files, which do not say that `<|endoftext|>` is found in a text.
-///
-/// # Errors
-/// What is wrong with the vocabulary.
-pub fn build_original(tokens: Tokens, merges: Merges, added: &mut Added) -> Result<Inner, String> {
-    let next = tokens.0.len() as u32 + added.len() as u32;
-    let known = |text: &str| tokens.0.iter().find(|(token, _)| token == text).map(|&(_, id)| id);
-    if added.iter().all(|(token, _)| token.content != END_OF_TEXT) {
-        added.push((AddedToken::from(END_OF_TEXT, true), known(END_OF_TEXT).unwrap_or(next)));
+/// Adds the special tokens that are not among the added ones. One that the vocabulary does not have gets the next id,
+/// unless that is beyond the `rows` of the embedding: a model that has no use for a token is no worse for it.
+pub fn with_special(
+    Tokens(tokens): &Tokens,
+    mut added: Added,
+    special: Vec<AddedToken>,
+    rows: u32,
+) -> Added {
+    let ids: HashMap<&str, u32> = tokens.iter().map(|(token, id)| (token.as_str(), *id)).collect();
+    let is_new = |(token, _): &&(AddedToken, u32)| !ids.contains_key(token.content.as_str());
+    let mut next = tokens.len() as u32 + added.iter().filter(is_new).count() as u32;
+    for token in special {
+        if added.iter().any(|(other, _)| other.content == token.content) {
+            continue;
+        }
+        if let Some(&id) = ids.get(token.content.as_str()) {
+            added.push((token, id));
+        } else if next < rows {
+            added.push((token, next));
+            next += 1;
+        }
     }
-    build(tokens, merges, std::mem::take(added), false)
+    added
 }
 
 /// Checks what the library takes for granted: it lets one of two tokens with one id win by chance, and panics at
@@ -101,15 +111,21 @@ fn check(Tokens(tokens): &Tokens, Merges(merges): &Merges, added: &Added) -> Res
             _ => {}
         }
     }
-    // The library would look for the one in what the other has already taken, and panic.
-    let greedy = added.iter().find(|(token, _)| token.rstrip);
-    let blank = added.iter().find(|(token, _)| token.content.starts_with(char::is_whitespace));
-    if let (Some((greedy, _)), Some((blank, _))) = (greedy, blank) {
-        return Err(format!(
-            "the added token `{}` takes the white space behind it (rstrip), with which `{}` begins",
-            shown(&greedy.content),
-            shown(&blank.content),
-        ));
+    // It would cut the text where what it looks for begins behind where it ends, and panic. The two kinds, of which
+    // the one is looked for in what the other has left, do not get in each other's way.
+    let is_blank = |token: &AddedToken| token.content.chars().all(char::is_whitespace);
+    for normalized in [false, true] {
+        let mut alike = added.iter().map(|(token, _)| token).filter(|t| t.normalized == normalized);
+        let greedy = alike.clone().find(|token| token.rstrip);
+        let blank = alike.find(|token| token.lstrip && is_blank(token));
+        if let (Some(greedy), Some(blank)) = (greedy, blank) {
+            return Err(format!(
+                "the added token `{}` takes the white space behind it (rstrip), and `{}`, which is some, that in \
+                 front of it (lstrip)",
+                shown(&greedy.content),
+                shown(&blank.content),
+            ));
+        }
     }
     Ok(())
 }

@@ -57,6 +57,8 @@ impl Hub {
             ("vocab.json", json["model"]["vocab"].to_string().into_bytes()),
             ("merges.txt", merges.map(line).collect::<String>().into_bytes()),
             ("added_tokens.json", br#"{"<|endoftext|>": 0}"#.to_vec()),
+            ("special_tokens_map.json", b"{}".to_vec()),
+            ("tokenizer_config.json", b"{}".to_vec()),
         ]))
     }
 
@@ -320,12 +322,21 @@ fn a_model_that_the_hub_does_not_have_is_an_error() {
 }
 
 #[test]
-fn tokens_that_were_added_to_the_original_files_are_downloaded_with_them() {
+fn what_is_said_beside_the_original_files_is_downloaded_with_them() {
     let (hub, home) = (Hub::with_original_tokenizer(), tempfile::tempdir().unwrap());
     let output = hub.sweep(home.path(), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let requests = hub.requests.lock().unwrap();
     let mut files: Vec<_> = requests.iter().map(|(file, ..)| file.as_str()).collect();
     files.sort();
-    assert_eq!(files, ["added_tokens.json", "config.json", "merges.txt", WEIGHTS, "vocab.json"]);
+    let expected = [
+        "added_tokens.json",
+        "config.json",
+        "merges.txt",
+        WEIGHTS,
+        "special_tokens_map.json",
+        "tokenizer_config.json",
+        "vocab.json",
+    ];
+    assert_eq!(files, expected);
 }

@@ -72,6 +72,8 @@ fn tiny(in_shards: bool, original: bool) -> tempfile::TempDir {
         fs::write(path("vocab.json"), json!(vocab).to_string()).unwrap();
         fs::write(path("merges.txt"), "").unwrap();
         fs::write(path("added_tokens.json"), json!({ "[PAD]": 256 }).to_string()).unwrap();
+        fs::write(path("tokenizer_config.json"), "{}").unwrap();
+        fs::write(path("special_tokens_map.json"), "{}").unwrap();
     } else {
         let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false });
         let json = json!({
@@ -97,6 +99,8 @@ fn every_file() -> Vec<(tempfile::TempDir, &'static str)> {
         original("vocab.json"),
         original("merges.txt"),
         original("added_tokens.json"),
+        original("tokenizer_config.json"),
+        original("special_tokens_map.json"),
     ]
 }
 
@@ -191,7 +195,9 @@ fn files_far_larger_than_such_files_are_cost_neither_time_nor_memory() {
         sparse(&path, 1 << 40);
         let expected = match file {
             WEIGHTS | "a.safetensors" => "not a valid safetensors file: the header describes",
-            "config.json" | INDEX => "has 1099511627776 bytes, allowed: 16777216",
+            "config.json" | "tokenizer_config.json" | "special_tokens_map.json" | INDEX => {
+                "has 1099511627776 bytes, allowed: 16777216"
+            }
             _ => "has 1099511627776 bytes, allowed: 268435456",
         };
         assert_refused(folder.path(), expected);

@@ -170,8 +170,12 @@ fn tokenizers_of_the_gpt2_family_give_what_transformers_gives() {
                 "merges.txt",
                 "#version: 0.2\n".to_owned() + &merges.map(line).collect::<String>(),
             );
-            if let Some(added) = member.get("added_tokens.json") {
-                write("added_tokens.json", added.to_string());
+            for settings in
+                ["added_tokens.json", "special_tokens_map.json", "tokenizer_config.json"]
+            {
+                if let Some(content) = member.get(settings) {
+                    write(settings, content.to_string());
+                }
             }
         } else {
             write("tokenizer.json", json.to_string());
@@ -295,12 +299,19 @@ fn a_vocabulary_that_contradicts_itself_is_refused_by_name() {
     refused(&tokens(json!([added(258, "x!"), added(259, "x!")])), "`x!` is there twice");
     refused(&tokens(json!([added(258, "")])), "the added token with the id 258 is empty");
     refused(&tokens(json!([added(4_294_967_296, "x!")])), "has the id 4294967296, allowed: 0 to");
-    let mut greedy = added(258, "x!");
-    greedy["rstrip"] = true.into();
-    let both = json!([greedy, added(259, "\n")]);
+    let with = |mut token: Value, flag: &str| {
+        token[flag] = true.into();
+        token
+    };
+    let greedy = with(added(258, "x!"), "rstrip");
     refused(
-        &tokens(both),
-        r"`x!` takes the white space behind it (rstrip), with which `\n` begins",
+        &tokens(json!([greedy, with(added(259, "\n"), "lstrip")])),
+        r"`x!` takes the white space behind it (rstrip), and `\n`, which is some, that in front of it (lstrip)",
+    );
+    let alone = with(with(added(258, " "), "rstrip"), "lstrip");
+    refused(
+        &tokens(json!([alone])),
+        "` ` takes the white space behind it (rstrip), and ` `, which",
     );
 
     // A text that is an object twice over is no `Value` any more.
@@ -337,6 +348,58 @@ fn original_files_that_contradict_themselves_are_refused_by_name() {
     std::fs::write(path("merges.txt"), b"a \xff\n").unwrap();
     let read = Tokenizer::from_vocab_and_merges(&path("vocab.json"), &path("merges.txt"));
     assert_refused(read, "merges.txt: not a usable tokenizer: invalid utf-8");
+}
+
+/// A checkpoint of `rows` embedded tokens, with the small tokenizer in its original files and with `settings`.
+fn with_settings(rows: usize, settings: &[(&str, Value)]) -> hooked_gpt2::Result<Checkpoint> {
+    let folder = with_config(&fixtures().join("tiny"), |config| {
+        config.insert("vocab_size".to_owned(), rows.into());
+    });
+    let write = |name: &str, content: String| {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    };
+    write("vocab.json", small_json()["model"]["vocab"].to_string());
+    write("merges.txt", "a b\nĠ ab\n".to_owned());
+    settings.iter().for_each(|(name, content)| write(name, content.to_string()));
+    Checkpoint::directory(folder.path())
+}
+
+#[test]
+fn a_special_token_that_neither_the_vocabulary_nor_the_embedding_has_is_left_out() {
+    let ids = |rows: usize, text: &str| {
+        let checkpoint = with_settings(rows, &[]).unwrap();
+        let tokenizer = checkpoint.tokenizer().unwrap();
+        assert_eq!(tokenizer.id_count(), rows);
+        tokenizer.encode(text).unwrap()
+    };
+    assert_eq!(ids(259, "a<|endoftext|>")[1..], [258]);
+    assert_eq!(ids(258, "a<|endoftext|>").len(), 14);
+}
+
+#[test]
+fn settings_beside_the_original_files_that_are_none_are_refused_by_name() {
+    for (file, content, expected) in [
+        ("tokenizer_config.json", json!({ "pad_token": 7 }), "`pad_token` has what is no token"),
+        (
+            "special_tokens_map.json",
+            json!({ "additional_special_tokens": ["a", {}] }),
+            "special_tokens_map.json: not a usable tokenizer: `additional_special_tokens` has what is no token",
+        ),
+        (
+            "tokenizer_config.json",
+            json!({ "added_tokens_decoder": { "x": "y" } }),
+            "`x` in `added_tokens_decoder` is no token with its id",
+        ),
+        ("tokenizer_config.json", json!({ "added_tokens_decoder": [] }), "is no object"),
+        ("tokenizer_config.json", json!([]), "invalid type: sequence"),
+    ] {
+        let error = with_settings(300, &[(file, content)]).unwrap_err();
+        assert_one_line(&error);
+        assert!(error.to_string().contains(expected), "{expected:?} is not in {error}");
+    }
+    // What is said of other things, and an empty name, are nothing to it.
+    let config = json!({ "add_bos_token": true, "pad_token": "", "model_max_length": 1e30 });
+    assert!(with_settings(300, &[("tokenizer_config.json", config)]).is_ok());
 }
 
 #[test]

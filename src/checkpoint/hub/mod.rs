@@ -24,7 +24,8 @@ use file::Transfer;
 use names::ModelName;
 
 use super::directory::{
-    self, ADDED_TOKENS, CONFIG, MERGES, TOKENIZER, VOCAB, WEIGHTS, WEIGHTS_INDEX,
+    self, ADDED_TOKENS, CONFIG, MERGES, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, VOCAB,
+    WEIGHTS, WEIGHTS_INDEX,
 };
 use super::source::{Download, DownloadProgress};
 use crate::error::{CheckpointError, Error, Result, shown, shown_reason};
@@ -115,8 +116,17 @@ fn cached_snapshot(repository: &Repository) -> Result<Option<PathBuf>> {
 /// The error that a snapshot cannot be loaded with, or, if a file of it is not what it was when it came,
 /// that.
 pub(super) fn blame(snapshot: &Path, error: Error) -> Error {
-    let small = [CONFIG, TOKENIZER, VOCAB, MERGES, ADDED_TOKENS, WEIGHTS_INDEX]
-        .map(|file| snapshot.join(file));
+    let small = [
+        CONFIG,
+        TOKENIZER,
+        VOCAB,
+        MERGES,
+        ADDED_TOKENS,
+        TOKENIZER_CONFIG,
+        SPECIAL_TOKENS,
+        WEIGHTS_INDEX,
+    ]
+    .map(|file| snapshot.join(file));
     // Gigabytes are read again only where they are under suspicion.
     let weights = match &error {
         Error::Checkpoint(CheckpointError::Safetensors { path, .. }) => Some(path.clone()),
@@ -176,10 +186,14 @@ impl Fetch<'_> {
         let files = client.list(&self.model).map_err(listing)?;
 
         self.file(&client, &files, CONFIG)?;
-        let tokenizer: &[&str] = if files.has(TOKENIZER) { &[TOKENIZER] } else { &[VOCAB, MERGES] };
-        let is_added = !files.has(TOKENIZER) && files.has(ADDED_TOKENS);
-        for file in tokenizer.iter().copied().chain(is_added.then_some(ADDED_TOKENS)) {
-            self.file(&client, &files, file)?;
+        if files.has(TOKENIZER) {
+            self.file(&client, &files, TOKENIZER)?;
+        } else {
+            let settings = [ADDED_TOKENS, TOKENIZER_CONFIG, SPECIAL_TOKENS];
+            let settings = settings.into_iter().filter(|file| files.has(file));
+            for file in [VOCAB, MERGES].into_iter().chain(settings) {
+                self.file(&client, &files, file)?;
+            }
         }
         if files.has(WEIGHTS) || !files.has(WEIGHTS_INDEX) {
             self.file(&client, &files, WEIGHTS)?;
@@ -244,7 +258,7 @@ impl Fetch<'_> {
 /// The most bytes that a file may have: far more than any GPT-2 needs.
 fn allowed(file: &str) -> u64 {
     match file {
-        CONFIG | WEIGHTS_INDEX => regular_file::SMALL,
+        CONFIG | TOKENIZER_CONFIG | SPECIAL_TOKENS | WEIGHTS_INDEX => regular_file::SMALL,
         TOKENIZER | VOCAB | MERGES | ADDED_TOKENS => regular_file::LARGE,
         _ => 1 << 40,
     }
