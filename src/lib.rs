@@ -67,10 +67,10 @@ pub mod checkpoint;
 mod config;
 pub mod conformance;
 pub mod device;
-mod directory_lock;
 mod dispatch;
 pub mod error;
 pub mod experiment;
+mod files;
 mod grad_mode;
 #[cfg(doc)]
 pub mod guide;
@@ -80,15 +80,12 @@ mod layout;
 mod model;
 mod nearest;
 mod precision;
-mod regular_file;
 pub mod report;
 mod scalar;
-mod sha256;
 mod shared_tensor;
 mod site;
 pub mod sweep;
 mod tokenizer;
-mod whole_file;
 
 pub use batch::Batch;
 pub use checkpoint::Checkpoint;

@@ -49,17 +49,19 @@ impl SharedTensor {
     pub(crate) fn from_own(tensor: Tensor) -> Self {
         Self(tensor)
     }
-
-    /// Another handle on the same memory.
-    pub(crate) fn share(&self) -> Self {
-        Self(self.0.shallow_clone())
-    }
 }
 
 /// As the tensor itself.
 impl fmt::Debug for SharedTensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Shares the memory, and takes none.
+impl Clone for SharedTensor {
+    fn clone(&self) -> Self {
+        Self(self.0.shallow_clone())
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{CheckpointError, FileError, Result};
-use crate::regular_file::{self, RegularFile, is_there};
+use crate::files::regular_file::{self, RegularFile, is_there};
 use crate::tokenizer::{Original, Tokenizer};
 
 pub(super) const CONFIG: &str = "config.json";
@@ -36,7 +36,7 @@ pub(super) struct Files {
 
 pub(super) enum TokenizerFiles {
     Json(RegularFile),
-    Original(Original),
+    Original(Box<Original>),
 }
 
 impl Files {
@@ -68,13 +68,13 @@ impl Files {
         let tokenizer = if let Some(json) = open_if_there(TOKENIZER)? {
             Some(TokenizerFiles::Json(json))
         } else if let Some(vocab) = open_if_there(VOCAB)? {
-            Some(TokenizerFiles::Original(Original {
+            Some(TokenizerFiles::Original(Box::new(Original {
                 vocab,
                 merges: open(MERGES)?,
                 added: open_if_there(ADDED_TOKENS)?,
                 config: open_if_there(TOKENIZER_CONFIG)?,
                 special: open_if_there(SPECIAL_TOKENS)?,
-            }))
+            })))
         } else {
             None
         };

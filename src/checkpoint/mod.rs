@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::error::{CheckpointError, Error, Result};
-use crate::regular_file;
+use crate::files::regular_file;
 use crate::tokenizer::Tokenizer;
 
 pub(crate) use names::Module;

@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{CheckpointError, Error, Result, shown};
-use crate::regular_file::{self, RegularFile};
+use crate::files::regular_file::{self, RegularFile};
 
 /// Length of the field in front of the header that holds the header's length.
 const LENGTH_FIELD: usize = 8;

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 use super::names::{self, Module};
 use super::safetensors_file::SafetensorsFile;
 use crate::error::{CheckpointError, Error, Result};
-use crate::regular_file::RegularFile;
+use crate::files::regular_file::RegularFile;
 
 /// Weights by canonical name.
 #[derive(Debug)]

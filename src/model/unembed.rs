@@ -25,7 +25,7 @@ pub(super) struct Unembed {
 impl Unembed {
     pub fn load(loader: &Loader<'_>, config: &Config, embed: &Embed) -> Result<Self> {
         let weight = if config.tie_word_embeddings {
-            embed.tokens.share()
+            embed.tokens.clone()
         } else {
             loader.weight(Module::LmHead)?
         };

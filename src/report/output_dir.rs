@@ -7,11 +7,11 @@ use std::path::{Component, Path, PathBuf};
 
 use tempfile::{Builder, TempDir};
 
-use crate::directory_lock::DirectoryLock;
 use crate::error::{FileError, Result};
-use crate::regular_file::{self, RegularFile};
-use crate::sha256;
-use crate::whole_file::{self, PARTIAL_PREFIX, PARTIAL_SUFFIX};
+use crate::files::directory_lock::DirectoryLock;
+use crate::files::regular_file::{self, RegularFile};
+use crate::files::sha256;
+use crate::files::whole_file::{self, PARTIAL_PREFIX, PARTIAL_SUFFIX};
 
 /// The list of the results, in the form that `sha256sum --check` reads.
 const LIST: &str = "hooked-gpt2.sha256";

@@ -11,7 +11,7 @@ use serde_json::Map;
 use tokenizers::{NormalizerWrapper, OffsetReferential, OffsetType, Tokenizer as Inner};
 
 use crate::error::{Error, Result, TokenizerError};
-use crate::regular_file::{self, RegularFile};
+use crate::files::regular_file::{self, RegularFile};
 use settings::Settings;
 
 /// A byte-level BPE tokenizer. It adds no special tokens: a prompt is exactly its text.

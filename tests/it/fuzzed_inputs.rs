@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::fuzzed::{config, edits, safetensors, sweeps, tokenizer};
+use crate::fuzzed::{config, edits, original_tokenizer, safetensors, sweeps, tokenizer};
 
 /// Changed files, each made of a seed or of one that was made before.
 fn run(
@@ -39,6 +39,11 @@ fn changed_weights_load_or_say_in_words_why_not() {
 #[test]
 fn a_changed_tokenizer_encodes_and_decodes_or_says_in_words_why_not() {
     run(tokenizer::seeds(), tokenizer::mutated, tokenizer::case, 1000);
+}
+
+#[test]
+fn changed_original_files_of_a_tokenizer_do_so_too() {
+    run(original_tokenizer::seeds(), original_tokenizer::mutated, original_tokenizer::case, 1000);
 }
 
 #[test]

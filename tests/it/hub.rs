@@ -57,7 +57,7 @@ impl Hub {
             ("vocab.json", json["model"]["vocab"].to_string().into_bytes()),
             ("merges.txt", merges.map(line).collect::<String>().into_bytes()),
             ("added_tokens.json", br#"{"<|endoftext|>": 0}"#.to_vec()),
-            ("special_tokens_map.json", b"{}".to_vec()),
+            ("special_tokens_map.json", br#"{"eos_token": "<|endoftext|>"}"#.to_vec()),
             ("tokenizer_config.json", b"{}".to_vec()),
         ]))
     }

@@ -16,7 +16,7 @@ use fs4::{FileExt, TryLockError};
 use super::content::ContentHash;
 use super::names::{Commit, ModelName};
 use crate::error::{CheckpointError, Error, FileError, Result};
-use crate::whole_file;
+use crate::files::whole_file;
 
 pub struct Repository {
     root: PathBuf,

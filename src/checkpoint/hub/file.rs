@@ -13,7 +13,7 @@ use super::Failure;
 use super::answer::{expect, expect_rest, number, too_long};
 use super::cache::{Repository, not_written};
 use super::client::{Announced, Client, Limits};
-use crate::error::{FileError, Result};
+use crate::error::{Error, FileError, Result};
 
 /// How often a file is looked at that another process downloads.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -178,7 +178,7 @@ fn remove(path: &Path) -> Result<()> {
     fs::remove_file(path).map_err(not_written(path))
 }
 
-fn not_read(path: &Path) -> impl Fn(std::io::Error) -> crate::Error {
+fn not_read(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.to_owned();
     move |source| FileError::Read { path: path.clone(), source }.into()
 }

@@ -29,7 +29,7 @@ use super::directory::{
 };
 use super::source::{Download, DownloadProgress};
 use crate::error::{CheckpointError, Error, Result, shown, shown_reason};
-use crate::regular_file::{self, RegularFile};
+use crate::files::regular_file::{self, RegularFile};
 
 /// The directory of the cache that holds all files of `model`, downloaded where needed.
 pub(super) fn snapshot(model: &str, download: Download<'_>) -> Result<PathBuf> {

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::regular_file::RegularFile;
-use crate::sha256;
+use crate::files::regular_file::RegularFile;
+use crate::files::sha256;
 
 /// Digits of the whole.
 const DIGITS: usize = 64;

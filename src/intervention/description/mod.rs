@@ -19,10 +19,10 @@ use self::format::Format;
 use self::hook::HookDescription;
 use self::tensors::{StoredTensors, TensorsFile, TensorsToStore};
 use super::Interventions;
-use crate::directory_lock::DirectoryLock;
 use crate::error::{Error, FileError, InterventionError, Result};
-use crate::regular_file::{self, RegularFile};
-use crate::whole_file;
+use crate::files::directory_lock::DirectoryLock;
+use crate::files::regular_file::{self, RegularFile};
+use crate::files::whole_file;
 
 /// How often tensors are looked for that the text names and that are not there. Each further time takes a save that
 /// came in between.

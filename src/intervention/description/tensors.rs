@@ -9,10 +9,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::digest::Digest;
 use crate::checkpoint::SafetensorsFile;
-use crate::directory_lock::DirectoryLock;
 use crate::error::{CheckpointError, Error, FileError, InterventionError, Result};
-use crate::regular_file::RegularFile;
-use crate::whole_file;
+use crate::files::directory_lock::DirectoryLock;
+use crate::files::regular_file::RegularFile;
+use crate::files::whole_file;
 
 /// Tensors on their way into a file.
 pub(super) struct TensorsToStore<'a> {

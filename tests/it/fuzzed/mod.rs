@@ -8,6 +8,7 @@ pub mod config;
 pub mod edits;
 mod json;
 mod model;
+pub mod original_tokenizer;
 pub mod safetensors;
 pub mod sweeps;
 pub mod tokenizer;

@@ -88,18 +88,21 @@ pub fn mutated(tokenizer: &[u8], random: &mut impl Rng) -> Vec<u8> {
 /// Texts become tokens of the model's, always the same ones, and tokens become texts; or it is said in words why
 /// not.
 pub fn case(tokenizer: &[u8]) {
-    model::with_file("tokenizer.json", tokenizer, |directory| {
-        let Some(checkpoint) = in_words(Checkpoint::directory(directory)) else { return };
-        let Some(tokenizer) = in_words(checkpoint.tokenizer()) else { return };
-        for text in TEXTS {
-            in_words(tokenizer.single_token(text));
-            let Some(tokens) = in_words(tokenizer.encode(text)) else { continue };
-            assert!(tokens.iter().all(|&token| (token as usize) < model::D_VOCAB), "{tokens:?}");
-            assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&tokens), "{text:?}");
-            in_words(tokenizer.decode(&tokens));
-        }
-        for token in [0, 1, 255, 256, 299, 300, u32::MAX] {
-            in_words(tokenizer.decode(&[token, token]));
-        }
-    });
+    model::with_file("tokenizer.json", tokenizer, tokenize);
+}
+
+/// The same of the tokenizer of any directory.
+pub fn tokenize(directory: &Path) {
+    let Some(checkpoint) = in_words(Checkpoint::directory(directory)) else { return };
+    let Some(tokenizer) = in_words(checkpoint.tokenizer()) else { return };
+    for text in TEXTS {
+        in_words(tokenizer.single_token(text));
+        let Some(tokens) = in_words(tokenizer.encode(text)) else { continue };
+        assert!(tokens.iter().all(|&token| (token as usize) < model::D_VOCAB), "{tokens:?}");
+        assert_eq!(tokenizer.encode(text).ok().as_ref(), Some(&tokens), "{text:?}");
+        in_words(tokenizer.decode(&tokens));
+    }
+    for token in [0, 1, 255, 256, 299, 300, u32::MAX] {
+        in_words(tokenizer.decode(&[token, token]));
+    }
 }

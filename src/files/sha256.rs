@@ -4,7 +4,7 @@ use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::regular_file::RegularFile;
+use crate::files::regular_file::RegularFile;
 
 /// What is read of a file at once.
 const PIECE: usize = 1 << 20;
