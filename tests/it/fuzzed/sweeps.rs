@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 use hooked_gpt2::hook::{At, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{Interventions, Noise, Shuffle};
 use hooked_gpt2::sweep::{Axis, Measure, Metric, Sweep, SweepError, Variants};
-use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::tch::{Device, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision};
 
 use super::in_words;
@@ -112,7 +112,7 @@ fn add_one(hooks: &mut Interventions, u: &mut Unstructured<'_>, shortest: usize)
     // What divides is never near zero.
     let is_scale = site.shape() == SiteShape::PerPosition;
     let factor = if is_scale { 1.0 + amount.abs() } else { amount };
-    let value = |value: f64| Tensor::from_slice(&[value]).to_kind(Kind::Double);
+    let value = |value: f64| Tensor::f_from_slice(&[value]).expect("one number is a tensor");
     // Heads stand before the queries of attention.
     let position_axis = if site.shape() == SiteShape::Attention { 2 } else { 1 };
     let fits = "numbers are finite";
