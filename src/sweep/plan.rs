@@ -80,9 +80,9 @@ impl<'a> Plan<'a> {
         if smallest.bytes > max_bytes {
             return Err(SweepError::BudgetTooSmall { max_bytes, needed: smallest.bytes }.into());
         }
-        // Bytes grow with every variant: bisect.
+        // Bytes grow with every variant: bisect, of many to one in 64, since each step lays all of them out.
         let (mut largest, mut too_many) = (smallest, forking.len());
-        while largest.members.len() + 1 < too_many {
+        while largest.members.len() + largest.members.len() / 64 + 1 < too_many {
             let middle = largest.members.len().midpoint(too_many);
             let pass = self.pass(&forking[..middle])?;
             if pass.bytes <= max_bytes { largest = pass } else { too_many = middle }
