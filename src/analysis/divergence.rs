@@ -2,7 +2,7 @@
 
 use std::f64::consts::LN_2;
 
-use ndarray::ArrayView1;
+use ndarray::{Array1, ArrayView1};
 
 use super::deviations::sum;
 use super::loss::scaled_log_softmax;
@@ -43,13 +43,18 @@ pub fn kl_divergence(base: ArrayView1<'_, f64>, logits: ArrayView1<'_, f64>) -> 
     // Logarithms of either sign, up to twice the largest f64: a quarter of them can be subtracted.
     const SCALE: f64 = 0.25;
     let (p, q) = (scaled_log_softmax(base, SCALE), scaled_log_softmax(logits, SCALE));
-    let possible = p.iter().zip(&q).filter(|(ln_p, _)| (*ln_p / SCALE).exp() > 0.0);
+    Ok(of_log_probs(&p, &q, SCALE))
+}
+
+/// The same of log-probabilities, all times `scale`.
+pub(super) fn of_log_probs(p: &Array1<f64>, q: &Array1<f64>, scale: f64) -> f64 {
+    let possible = p.iter().zip(q).filter(|(ln_p, _)| (*ln_p / scale).exp() > 0.0);
     if possible.clone().any(|(_, ln_q)| ln_q.is_infinite()) {
-        return Ok(f64::INFINITY);
+        return f64::INFINITY;
     }
-    let terms = possible.map(|(ln_p, ln_q)| (ln_p / SCALE).exp() * (ln_p - ln_q));
+    let terms = possible.map(|(ln_p, ln_q)| (ln_p / scale).exp() * (ln_p - ln_q));
     // Roundings may take it below 0.
-    Ok((sum(terms) / SCALE).max(0.0))
+    (sum(terms) / scale).max(0.0)
 }
 
 /// The Jensen–Shannon divergence of the distributions that two vectors of logits give, in nats (Lin 1991).

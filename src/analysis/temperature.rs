@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayView1};
 
 use super::correlation::pearson;
 use super::deviations::{Deviations, sum, unit};
-use super::divergence::kl_divergence;
+use super::divergence::{kl_divergence, of_log_probs};
 use super::loss::log_softmax;
 use super::{all_equal, check_pair, check_token, check_values};
 use crate::error::{AnalysisError, Result};
@@ -74,7 +74,7 @@ pub fn equivalent_temperature(
     }
     let mean = tempered.mean(&probs);
     let coldness = tempered.coldness_of_mean(mean);
-    let remaining = divergence(&log_probs, &tempered.log_probs(coldness));
+    let remaining = of_log_probs(&log_probs, &tempered.log_probs(coldness), 1.0);
     Ok(EquivalentTemperature {
         temperature: tempered.sign * (tempered.unit / coldness),
         change: kl_divergence(intervened, clean)?,
@@ -128,7 +128,7 @@ pub fn affine_fit(
     let intercept = mean(intervened) - slope * mean(clean);
     let tempered = Tempered::of(clean, slope.signum());
     let line = tempered.log_probs(slope.abs() * tempered.unit);
-    let remaining = divergence(&log_softmax(intervened)?, &line);
+    let remaining = of_log_probs(&log_softmax(intervened)?, &line, 1.0);
     Ok(AffineFit { slope, intercept, r_squared: r * r, remaining })
 }
 
@@ -167,17 +167,6 @@ pub fn loss_at_temperature(
     let tempered = Tempered::of(logits, temperature.signum());
     let coldness = tempered.unit / temperature.abs();
     Ok(0.0 - tempered.log_probs(coldness)[target as usize])
-}
-
-/// KL(p ‖ q) of log-probabilities.
-fn divergence(log_p: &Array1<f64>, log_q: &Array1<f64>) -> f64 {
-    let terms = log_p.iter().zip(log_q).map(|(ln_p, ln_q)| (ln_p.exp(), ln_p - ln_q));
-    let possible = terms.filter(|&(prob, _)| prob > 0.0);
-    if possible.clone().any(|(_, distance)| distance.is_infinite()) {
-        return f64::INFINITY;
-    }
-    // Roundings may take it below 0.
-    sum(possible.map(|(prob, distance)| prob * distance)).max(0.0)
 }
 
 /// Logits as they lie below the largest one, whose softmax at any temperature of one sign is in range.
