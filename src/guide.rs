@@ -2,6 +2,7 @@
 //!
 //! - [Using it as a dependency][dependency]
 //! - [Checkpoints][checkpoints]: directories, the hub, [the bundled model][bundled_model]
+//! - [Prompts and tasks][data]: answers, named places, files, generators of the literature's tasks
 //! - [Hooks and runs][hooks]: what is checked, what is kept, parts of a run
 //! - [Hook sites][sites]: the table, selections, what is computed when
 //! - [Edits][edits]: ablate, patch, steer, interpolate, knock out, or a closure
@@ -27,6 +28,7 @@
 //! [bundled_model]: self::bundled_model
 //! [checkpoints]: self::checkpoints
 //! [conformance]: self::conformance
+//! [data]: self::data
 //! [dependency]: self::dependency
 //! [edits]: self::edits
 //! [einstein_sweep]: self::einstein_sweep
@@ -46,6 +48,7 @@
 macro_rules! page {
     ($name:ident, $file:literal) => {
         /// [bf16]: crate::guide::performance#bf16
+        /// [bos]: crate::guide::data#the-end-of-text-before-a-prompt
         /// [bundled_model]: crate::guide::bundled_model
         /// [checkpoints]: crate::guide::checkpoints
         /// [edits]: crate::guide::edits
@@ -83,6 +86,7 @@ page!(batches, "../docs/batches.md");
 page!(bundled_model, "../assets/demo-model/TRAINING.md");
 page!(checkpoints, "../docs/checkpoints.md");
 page!(conformance, "../docs/conformance.md");
+page!(data, "../docs/data.md");
 page!(dependency, "../docs/dependency.md");
 page!(edits, "../docs/edits.md");
 page!(einstein_sweep, "../docs/einstein_sweep.md");

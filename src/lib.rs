@@ -49,6 +49,7 @@
 //! | [`sweep`] | many variants of a run, each thing computed once |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
+//! | [`data`] | prompts with answers and named places, tasks of the literature |
 //! | [`analysis`] | loss, rank, correlation, divergence, equivalent temperature, uncertainty |
 //! | [`conformance`] | identities, checked on a model of yours |
 //! | [`checkpoint`] | directories, the hub, the bundled model |
@@ -66,6 +67,7 @@ mod batch;
 pub mod checkpoint;
 mod config;
 pub mod conformance;
+pub mod data;
 pub mod device;
 mod dispatch;
 pub mod error;

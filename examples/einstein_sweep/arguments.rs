@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::Parser;
 use hooked_gpt2::Precision;
 use hooked_gpt2::checkpoint::Source;
+use hooked_gpt2::data::Bos;
 use hooked_gpt2::experiment::einstein::EinsteinSweep;
 
 /// Scale the residual stream leaving one layer of GPT-2 after another, and watch one word.
@@ -19,6 +20,9 @@ pub struct Arguments {
     /// What the model reads
     #[arg(long, default_value_t = EinsteinSweep::default().prompt)]
     pub prompt: String,
+    /// Whether <|endoftext|> stands before it: omit or prepend
+    #[arg(long, default_value_t = EinsteinSweep::default().bos)]
+    pub bos: Bos,
     /// The one token that it should go on with
     #[arg(long, default_value_t = EinsteinSweep::default().target)]
     pub target: String,
@@ -55,6 +59,7 @@ impl Arguments {
     pub fn experiment(&self) -> EinsteinSweep {
         EinsteinSweep {
             prompt: self.prompt.clone(),
+            bos: self.bos,
             target: self.target.clone(),
             scale: self.scale,
             layers: self.layers.clone().and_then(|layers| layers.0),

@@ -31,7 +31,8 @@ fn introduce(out: &mut impl Write, report: &EinsteinReport) -> io::Result<()> {
     );
     write_wrapped(out, "", &runs)?;
     let tokens = report.prompt_tokens.len();
-    write_wrapped(out, "", &format!("Prompt {:?}: {tokens} tokens", report.prompt))?;
+    let bos = report.options.bos;
+    write_wrapped(out, "", &format!("Prompt {:?}: {tokens} tokens, BOS: {bos}", report.prompt))?;
     writeln!(out)
 }
 

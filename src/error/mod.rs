@@ -8,6 +8,7 @@ mod analysis;
 mod batch;
 mod capture;
 mod checkpoint;
+mod data;
 mod experiment;
 mod file;
 mod hook;
@@ -23,6 +24,7 @@ pub use analysis::AnalysisError;
 pub use batch::BatchError;
 pub use capture::CaptureError;
 pub use checkpoint::CheckpointError;
+pub use data::{DataError, Origin};
 pub use experiment::ExperimentError;
 pub use file::FileError;
 pub use hook::HookError;
@@ -71,6 +73,9 @@ pub enum Error {
     /// The tokens of a run.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// Prompts, answers, places.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A selection that model or input do not have.
     #[error(transparent)]
     Selection(#[from] SelectionError),

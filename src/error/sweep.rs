@@ -110,6 +110,17 @@ pub enum SweepError {
         /// The number of sequences.
         needed: usize,
     },
+    /// A sequence has no target.
+    #[error(
+        "`{metric}` has no target for sequence {sequence}, at least one is needed",
+        metric = shown(metric)
+    )]
+    NoTarget {
+        /// The metric.
+        metric: String,
+        /// The sequence.
+        sequence: usize,
+    },
     /// A metric of next tokens, where no scored position has one.
     #[error(
         "`{metric}` needs a token behind a scored position, and none is scored but the last",

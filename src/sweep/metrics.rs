@@ -68,60 +68,16 @@ target_metrics! {
 }
 
 /// One number less another, where that has a meaning; both are those of `token`, where one is.
-fn difference(statistic: &'static str, token: u32, given: f64, other: f64) -> Result<f64> {
+pub(super) fn difference(
+    statistic: &'static str,
+    token: u32,
+    given: f64,
+    other: f64,
+) -> Result<f64> {
     if given.is_infinite() && given == other {
         return Err(AnalysisError::BadValue { statistic, index: token as usize, given }.into());
     }
     Ok(given - other)
-}
-
-/// `logit_difference`: the logit of one token less that of another (Wang et al., "Interpretability in
-/// the Wild", 2022).
-///
-/// Of one position in each sequence, unless [said otherwise](Self::at_every_position).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogitDifference {
-    right: Target,
-    wrong: Target,
-}
-
-impl LogitDifference {
-    /// The logit of `right` less that of `wrong`.
-    pub fn of(right: u32, wrong: u32) -> Self {
-        Self { right: Target::shared(right), wrong: Target::shared(wrong) }
-    }
-
-    /// The same with a pair of tokens for each sequence.
-    pub fn of_each(right: impl Into<Vec<u32>>, wrong: impl Into<Vec<u32>>) -> Self {
-        Self { right: Target::each(right), wrong: Target::each(wrong) }
-    }
-
-    /// Of the same tokens at every scored position, which is refused otherwise where a sequence has several.
-    pub fn at_every_position(self) -> Self {
-        let [right, wrong] = [self.right, self.wrong].map(Target::at_every_position);
-        Self { right, wrong }
-    }
-}
-
-impl Metric for LogitDifference {
-    fn name(&self) -> &str {
-        "logit_difference"
-    }
-
-    fn check(&self, scored: &Scored<'_>) -> Result<()> {
-        self.right.check(self.name(), scored)?;
-        self.wrong.check(self.name(), scored)
-    }
-
-    fn measure(&self, reading: &Reading<'_>) -> Result<f64> {
-        let logit = |target: &Target| -> Result<f64> {
-            let token = target.of(reading.sequence)?;
-            let logit = reading.logits.get(token as usize).copied();
-            logit.ok_or_else(|| Error::Bug(format!("token {token} was not checked")))
-        };
-        let index = self.right.of(reading.sequence)?;
-        difference("logit_difference", index, logit(&self.right)?, logit(&self.wrong)?)
-    }
 }
 
 /// `next_token_loss`: the negative log-likelihood of the token that follows in the text, in nats: at all

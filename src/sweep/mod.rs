@@ -32,6 +32,7 @@
 //! # Ok::<(), hooked_gpt2::Error>(())
 //! ```
 
+mod answers;
 mod budget;
 mod captured;
 mod cone;
@@ -50,10 +51,10 @@ mod standard;
 mod target;
 mod variants;
 
+pub use answers::{LogitDifference, ProbabilityDifference};
 pub use metric::{Measure, Metric, Named, Scored};
 pub use metrics::{
-    DeltaLoss, KlDivergence, LogitDifference, Loss, NextTokenLoss, PearsonToBase, Probability,
-    Rank, TopTokenChanged,
+    DeltaLoss, KlDivergence, Loss, NextTokenLoss, PearsonToBase, Probability, Rank, TopTokenChanged,
 };
 pub use plan::Plan;
 pub use progress::Progress;

@@ -4,6 +4,7 @@ mod files;
 mod settings;
 mod vocabulary;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -107,6 +108,27 @@ impl Tokenizer {
         }
         let encoding = guarded(|| self.inner.encode_fast(text, false)).map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The same, and the bytes of `text` that each token stands for, its space included.
+    pub(crate) fn encode_with_offsets(&self, text: &str) -> Result<(Vec<u32>, Vec<Range<usize>>)> {
+        let tokens = self.encode(text)?;
+        let failed = |reason| {
+            let given = format!("{text:?}");
+            Error::Tokenizer(TokenizerError::Tokenize { operation: "encode", given, reason })
+        };
+        let encoding = guarded(|| self.inner.encode(text, false)).map_err(failed)?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end);
+        Ok((tokens, offsets.collect()))
+    }
+
+    /// All tokens that a text is made of: those that were added, such as `<|endoftext|>`, are none.
+    pub(crate) fn ordinary_tokens(&self) -> Vec<u32> {
+        let added = self.inner.get_added_tokens_decoder();
+        let mut tokens: Vec<u32> = self.inner.get_vocab(true).into_values().collect();
+        tokens.retain(|token| !added.contains_key(token));
+        tokens.sort_unstable();
+        tokens
     }
 
     /// A byte of `text` outside the added tokens that no token is made of.

@@ -1,12 +1,13 @@
 //! The whole sweep on the bundled model, against Hugging Face with hooks and SciPy.
 
+use hooked_gpt2::data::Bos;
 use hooked_gpt2::error::{
     AnalysisError, BatchError, ExperimentError, InterventionError, SelectionError, SweepError,
     TokenizerError,
 };
 use hooked_gpt2::experiment::einstein::{EinsteinReport, EinsteinSweep, Reason, Verdict};
 use hooked_gpt2::tch::Device;
-use hooked_gpt2::{Checkpoint, Error, Gpt2, Precision, Result};
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision, Result};
 use serde_json::Value;
 
 use crate::support::{copy_of, fixtures};
@@ -89,7 +90,7 @@ fn the_json_has_the_documented_keys_and_no_others() {
     assert_eq!(keys(&report["environment"]["versions"]), ["hooked-gpt2"]);
     assert_eq!(
         keys(&report["options"]),
-        ["focus_layer", "layers", "prompt", "scale", "target", "top_k"]
+        ["bos", "focus_layer", "layers", "prompt", "scale", "target", "top_k"]
     );
     assert_eq!(keys(&report["work"]), ["block_rows", "naive_block_rows", "passes"]);
     assert_eq!(keys(&report["clean"]), ["entropy", "loss", "probability", "rank", "top_k"]);
@@ -198,6 +199,22 @@ fn none_of_the_published_findings_holds_on_the_bundled_model() {
     assert_eq!(measured(0), Some(row.logit_std_ratio));
     assert_eq!(measured(1), Some(row.share_shrunk));
     assert_eq!(measured(2), row.pearson);
+}
+
+#[test]
+fn the_end_of_text_before_the_prompt_makes_it_another_one() {
+    let sweep = EinsteinSweep { bos: Bos::Prepend, layers: Some(vec![2]), ..Default::default() };
+    let report = run(&sweep, Precision::F64).unwrap();
+    let (checkpoint, omitted) = (Checkpoint::bundled().unwrap(), EinsteinSweep::default());
+    let tokens = checkpoint.tokenizer().unwrap().encode(&omitted.prompt).unwrap();
+    assert_eq!(report.prompt_tokens, [vec![0], tokens].concat());
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+    let prompt = Batch::single(report.prompt_tokens.clone()).unwrap();
+    let logits = model.run(&prompt).execute().unwrap().logits.last(0).unwrap();
+    let difference =
+        (&report.clean_logits - &logits).mapv(f64::abs).into_iter().fold(0.0, f64::max);
+    assert!(difference <= tolerance::F64, "{difference}");
+    assert_eq!(report.findings[0].reason, Some(Reason::OtherPrompt));
 }
 
 #[test]

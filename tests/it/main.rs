@@ -9,6 +9,7 @@ mod checkpoints;
 mod command_line;
 mod comparisons;
 mod conformance;
+mod data;
 mod descriptions;
 mod devices;
 mod edits;

@@ -6,7 +6,7 @@ use hooked_gpt2::hook::{At, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling};
 use hooked_gpt2::sweep::{
     Axis, DeltaLoss, KlDivergence, LogitDifference, Loss, Metric, NextTokenLoss, Plan, Probability,
-    Rank, Replacement, Sweep, TopTokenChanged, Variants,
+    ProbabilityDifference, Rank, Replacement, Sweep, TopTokenChanged, Variants,
 };
 use hooked_gpt2::{Batch, Gpt2, Precision};
 
@@ -306,4 +306,44 @@ fn a_banned_token_leaves_the_metrics_of_others_a_value() {
         failure.reason.to_string(),
         "logit_difference: value 7 is -inf, a finite number is needed"
     );
+}
+
+#[test]
+fn several_answers_count_as_their_mean_logit_and_their_probability_together() {
+    let model = tiny(Precision::F64);
+    let (right, wrong) = (vec![vec![3, 4, 5], vec![9]], vec![vec![7], vec![1, 2]]);
+    let difference = LogitDifference::of_answers(right.clone(), wrong.clone());
+    let probability = ProbabilityDifference::of_answers(right.clone(), wrong.clone());
+    let (results, logits) = with_plan(&model, Positions::last(), |plan| {
+        let mut logits = Vec::new();
+        plan.read(|reading| {
+            if reading.index == Some(&[1, 0]) {
+                logits.push(reading.logits.to_owned());
+            }
+            Ok(())
+        })
+        .unwrap();
+        (plan.measure(&[&difference, &probability]).unwrap(), logits)
+    });
+    for (sequence, logits) in logits.iter().enumerate() {
+        let odds = logits.mapv(f64::exp);
+        let sum = |tokens: &[u32], of: &ndarray::Array1<f64>| -> f64 {
+            tokens.iter().map(|&token| of[token as usize]).sum()
+        };
+        let mean = |tokens: &[u32]| sum(tokens, logits) / tokens.len() as f64;
+        let at = [1, 0, sequence, 0];
+        let given = results.values("logit_difference").unwrap()[at];
+        let expected = mean(&right[sequence]) - mean(&wrong[sequence]);
+        approx::assert_relative_eq!(given, expected, max_relative = 1e-12);
+        let given = results.values("probability_difference").unwrap()[at];
+        let expected = (sum(&right[sequence], &odds) - sum(&wrong[sequence], &odds)) / odds.sum();
+        approx::assert_relative_eq!(given, expected, max_relative = 1e-9);
+    }
+    assert_eq!(logits.len(), 2);
+    let none = LogitDifference::of_answers([vec![3], vec![]], [vec![4], vec![5]]);
+    let error = refused(&model, Positions::last(), &[&none]);
+    assert!(matches!(error, SweepError::NoTarget { sequence: 1, .. }), "{error}");
+    let beyond = ProbabilityDifference::of_answers([vec![3], vec![4, 101]], [vec![4], vec![5]]);
+    let error = with_plan(&model, Positions::last(), |plan| plan.measure(&[&beyond])).unwrap_err();
+    assert!(matches!(error, Error::Batch(BatchError::TokenOutOfRange { given: 101, .. })));
 }

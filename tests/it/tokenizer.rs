@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{assert_one_line, copy_of, fixtures, with_config};
 
 /// GPT-2's `vocab.json` and `merges.txt`, from the ranks of its byte pairs.
-fn gpt2() -> (tempfile::TempDir, Tokenizer) {
+pub fn gpt2() -> (tempfile::TempDir, Tokenizer) {
     let ranks = tiktoken_rs::r50k_base().unwrap();
     let pieces: Vec<Vec<u8>> = (0..50256).map(|id| ranks.decode_bytes(&[id]).unwrap()).collect();
     let ids: HashMap<Vec<u8>, u32> = pieces.iter().cloned().zip(0..).collect();
@@ -100,7 +100,7 @@ fn bundled_json() -> Value {
 }
 
 /// A small tokenizer: all bytes, and the merges of "Ġab".
-fn small_json() -> Value {
+pub fn small_json() -> Value {
     let mut vocab: HashMap<String, u32> =
         letters_of_bytes().into_iter().map(String::from).zip(0..).collect();
     vocab.extend([("ab".to_owned(), 256), ("Ġab".to_owned(), 257)]);

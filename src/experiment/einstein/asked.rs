@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{EinsteinReport, Question, Watched};
+use crate::data::Bos;
 use crate::intervention::LayerScaling;
 use crate::sweep::{Axis, Progress, Sweep, Variants};
 use crate::{Gpt2, Result, Tokenizer};
@@ -12,6 +13,8 @@ use crate::{Gpt2, Result, Tokenizer};
 pub struct EinsteinSweep {
     /// What the model reads.
     pub prompt: String,
+    /// Whether `<|endoftext|>` stands before it.
+    pub bos: Bos,
     /// The one token that it should go on with.
     pub target: String,
     /// The factor on each layer's `resid_post`.
@@ -28,6 +31,7 @@ impl Default for EinsteinSweep {
     fn default() -> Self {
         Self {
             prompt: "I have no special talents. I am only passionately".to_owned(),
+            bos: Bos::Omit,
             target: " curious".to_owned(),
             scale: 0.6,
             layers: None,

@@ -126,7 +126,7 @@ fn other_experiment(report: &EinsteinReport) -> Option<Reason> {
         Some(Reason::FactorOfOne)
     } else if report.scale != published.scale {
         Some(Reason::OtherFactor { given: report.scale, published: published.scale })
-    } else if report.prompt != published.prompt {
+    } else if report.prompt != published.prompt || report.options.bos != published.bos {
         Some(Reason::OtherPrompt)
     } else if report.target != published.target {
         Some(Reason::OtherTarget)

@@ -25,7 +25,8 @@ impl<'a> Question<'a> {
     /// Puts a sweep to a model. Nothing is computed.
     ///
     /// # Errors
-    /// [`EmptySequence`](crate::error::BatchError::EmptySequence) for an empty prompt,
+    /// [`EmptySequence`](crate::error::BatchError::EmptySequence) for an empty prompt, those of
+    /// [`Bos::encode`](crate::data::Bos::encode),
     /// [`NotOneToken`](crate::error::TokenizerError::NotOneToken) for the target,
     /// [`SelectionError::LayerOutOfRange`], [`ExperimentError::NoLayers`],
     /// [`ExperimentError::FocusNotSwept`], [`AnalysisError::TopKOutOfRange`]. A prompt that is too long, and a
@@ -35,7 +36,7 @@ impl<'a> Question<'a> {
         model: &'a Gpt2,
         tokenizer: &'a Tokenizer,
     ) -> Result<Self> {
-        let prompt = Batch::single(tokenizer.encode(&asked.prompt)?)?;
+        let prompt = Batch::single(asked.bos.encode(&asked.prompt, tokenizer)?)?;
         let target = tokenizer.single_token(&asked.target)?;
         let (n_layers, d_vocab) = (model.config().n_layers, model.config().d_vocab);
         let layers = swept(asked, n_layers)?;

@@ -4,6 +4,7 @@ use ndarray::Array1;
 
 use super::super::{Environment, ModelSummary, Prediction, SweepWork, Versions};
 use super::*;
+use crate::data::Bos;
 
 /// A model of 24 layers of which all that was published is true.
 fn published() -> EinsteinReport {
@@ -255,11 +256,12 @@ fn the_deepest_quarter_must_lower_the_loss_less_than_every_other() {
 #[test]
 fn another_experiment_is_measured_and_not_judged() {
     type Change = fn(&mut EinsteinReport);
-    let others: [(Change, Reason); 5] = [
+    let others: [(Change, Reason); 6] = [
         (|report| report.scale = 1.0, Reason::FactorOfOne),
         (|report| report.scale = 0.59, Reason::OtherFactor { given: 0.59, published: 0.6 }),
         (|report| report.scale = -0.6, Reason::OtherFactor { given: -0.6, published: 0.6 }),
         (|report| report.prompt.push('.'), Reason::OtherPrompt),
+        (|report| report.options.bos = Bos::Prepend, Reason::OtherPrompt),
         (|report| report.target = " interested".to_owned(), Reason::OtherTarget),
     ];
     for (change, reason) in others {
