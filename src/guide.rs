@@ -4,7 +4,7 @@
 //! - [Checkpoints][checkpoints]: directories, the hub, [the bundled model][bundled_model]
 //! - [Hooks and runs][hooks]: what is checked, what is kept, parts of a run
 //! - [Hook sites][sites]: the table, selections, what is computed when
-//! - [Edits][edits]: ablate, patch, steer, interpolate, knock out, or a closure
+//! - [Edits][edits]: ablate, patch, steer, project out, interpolate, knock out, or a closure
 //! - [Batches][batches] of any lengths, one registry for all or one for each
 //! - [Generation][generation] with hooks and a cache
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
@@ -49,6 +49,7 @@ macro_rules! page {
         /// [bundled_model]: crate::guide::bundled_model
         /// [checkpoints]: crate::guide::checkpoints
         /// [edits]: crate::guide::edits
+        /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
         /// [performance]: crate::guide::performance
         /// [saving]: crate::guide::edits#save-and-load

@@ -24,14 +24,17 @@ mod guide;
 mod hub;
 mod long_texts;
 mod masking;
+mod mean_ablation;
 #[cfg(target_os = "linux")]
 mod memory;
 mod noise;
 mod output_dir;
 mod parity;
 mod partial_runs;
+mod projections;
 mod reading;
 mod ready_sweeps;
+mod reference_edits;
 mod report;
 mod runs;
 mod saving;
