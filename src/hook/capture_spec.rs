@@ -81,6 +81,11 @@ impl CaptureSpec {
         self.site
     }
 
+    /// The heads that it is of, unless it is of all or the site has none.
+    pub(crate) fn heads(&self) -> Option<&[usize]> {
+        self.heads.as_deref()
+    }
+
     /// The positions of `group` that it covers.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ mod saving;
 mod shuffle;
 mod silent_failures;
 mod sites;
+mod steering;
 mod support;
 mod sweep;
 mod sweep_bases;

@@ -1,8 +1,9 @@
-//! Projections, bounds and means against Hugging Face with hooks.
+//! Projections, bounds, means and mean differences against Hugging Face with hooks.
 
 use hooked_gpt2::hook::at::Any;
-use hooked_gpt2::hook::{At, MeanActivations, Positions, Site, SiteShape};
+use hooked_gpt2::hook::{At, Capture, MeanActivations, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{Clamp, Interventions};
+use hooked_gpt2::lens::steering::SteeringVector;
 use hooked_gpt2::tch::Tensor;
 use hooked_gpt2::{Batch, Gpt2, Precision};
 
@@ -147,5 +148,73 @@ fn mean_ablation_at_every_site_equals_hugging_face_with_hooks() {
                 given.check(&model, &format!("mean_by_position.head.{site}"), &hooks);
             }
         }
+    }
+}
+
+fn captures() -> [(&'static str, Capture); 4] {
+    [
+        ("last", Capture::new(Site::resid_post(1)).positions(Positions::last())),
+        ("all", Capture::new(Site::mlp_out(0))),
+        ("head", Capture::new(Site::z(2)).heads([1]).positions(Positions::range(1..3))),
+        ("neurons", Capture::new(Site::mlp_post(1)).positions(Positions::last())),
+    ]
+}
+
+fn prompts(given: &Given, which: &str) -> Batch {
+    Batch::new((0..5).map(|i| given.reference.tokens(&format!("{which}.{i}")))).unwrap()
+}
+
+#[test]
+fn mean_differences_and_their_statistics_equal_those_of_hugging_face_and_scipy() {
+    let given = given();
+    let (towards, away_from) = (prompts(&given, "towards"), prompts(&given, "away_from"));
+    for precision in [Precision::F32, Precision::F64, Precision::Bf16] {
+        let model = tiny(precision);
+        for (name, capture) in captures() {
+            let vector = SteeringVector::of_pairs(&model, &capture, &towards, &away_from).unwrap();
+            assert_eq!(vector.direction.kind(), given_kind(precision));
+            let of = |what| format!("steering.{name}.{what}");
+            let expected = given.reference.tensor(&of("direction"));
+            // The weights of this model make activations large, and their differences small.
+            let allowed = match precision {
+                Precision::F64 => 1e-11,
+                Precision::F32 => 1e-4,
+                Precision::Bf16 => 0.5,
+            };
+            let difference = largest_difference(&vector.direction, expected);
+            assert!(difference <= allowed, "{name} {precision}: {difference:e}");
+            if precision != Precision::F64 {
+                continue;
+            }
+            let separation = vector.separation;
+            let (high, low) = (separation.high, separation.low);
+            let ours = [
+                vector.norm,
+                high.mean,
+                high.std.unwrap(),
+                low.mean,
+                low.std.unwrap(),
+                separation.d_prime.unwrap(),
+                separation.auroc,
+            ];
+            for (ours, expected) in ours.into_iter().zip(given.numbers(&of("statistics"))) {
+                approx::assert_relative_eq!(ours, expected, max_relative = 1e-9);
+            }
+            let cosines = vector.cosines.as_ref().unwrap();
+            for (ours, expected) in cosines.iter().zip(given.numbers(&of("cosines"))) {
+                approx::assert_relative_eq!(ours, &expected, max_relative = 1e-9);
+            }
+            let again = vector.separation_of(&model, &towards, &away_from).unwrap();
+            assert_eq!(again, separation);
+            let sets = SteeringVector::of_sets(&model, &capture, &towards, &away_from).unwrap();
+            assert!(sets.cosines.is_none() && sets.separation == separation);
+        }
+    }
+}
+
+fn given_kind(precision: Precision) -> hooked_gpt2::tch::Kind {
+    match precision {
+        Precision::F64 => hooked_gpt2::tch::Kind::Double,
+        Precision::F32 | Precision::Bf16 => hooked_gpt2::tch::Kind::Float,
     }
 }
