@@ -100,12 +100,12 @@ fn components_heads_and_neurons_are_replaced_by_zero_mean_and_another_run() {
     assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
         hooks.set(At::z(1).heads([2]), &((z(0) + z(1)) / 2.0)).unwrap();
     });
-    // The second sequence is of the first template.
+    // The second sequence is of the template of the first prompt.
     let means = model.run(&reference).mean_by_template(sites(), &[1, 0]).unwrap();
-    let of_template = Replacement::MeanByTemplate { means: &means, template_of: &[1, 0] };
+    let of_template = Replacement::MeanByTemplate { means: &means, template_of: &[0, 1] };
     let heads = Variants::ablated_heads(config, of_template, &batch).unwrap();
     assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
-        hooks.set(At::z(1).heads([2]), &z(1)).unwrap();
+        hooks.set(At::z(1).heads([2]), &z(0)).unwrap();
     });
 
     let other = Replacement::Resample(&clean);
