@@ -1,4 +1,4 @@
-//! Silences each attention head in turn, and says which of them a word depends on.
+//! Sets each attention head in turn to its mean over other prompts, and says which of them a word depends on.
 //!
 //! ```sh
 //! cargo run --release --example ablate_heads
@@ -11,11 +11,21 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use hooked_gpt2::hook::Site;
 use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::sweep::{DeltaLoss, Metric, Replacement, Sweep, Variants};
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
 const PROMPT: &str = "It was the best of";
+// Each as long as the prompt, so that each position has its own mean.
+const REFERENCE: [&str; 6] = [
+    "The king was very angry",
+    "They were in the house",
+    "I am so glad that",
+    "She had never been so",
+    "He opened the door and",
+    "My father was not a",
+];
 const TARGET: &str = " the";
 
 fn main() -> ExitCode {
@@ -30,16 +40,19 @@ fn ablate() -> Result<(), Box<dyn Error>> {
     let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
     let change = DeltaLoss::of(tokenizer.single_token(TARGET)?);
 
-    // One variant for each head, in which what it reads from other positions (`z`) is zero.
-    let variants = Variants::ablated_heads(model.config(), Replacement::Zero, &prompt)?;
+    // One variant for each head, in which what it reads from other positions (`z`) is what it reads on average.
+    let (n_layers, n_heads) = (model.config().n_layers, model.config().n_heads);
+    let reference = REFERENCE.map(|text| tokenizer.encode(text)).into_iter();
+    let reference = Batch::new(reference.collect::<hooked_gpt2::Result<Vec<_>>>()?)?;
+    let means = model.run(&reference).mean_by_position((0..n_layers).map(Site::z))?;
+    let variants = Variants::ablated_heads(model.config(), Replacement::Mean(&means), &prompt)?;
     let results = Sweep::new(&model, &prompt).plan(&variants)?.measure(&[&change])?;
     let changes = results.values(change.name())?; // [layer, head, sequence, position]
 
     writeln!(
         out,
-        "Loss of {TARGET:?} after {PROMPT:?} without one head, less that with all (nats)\n"
+        "Loss of {TARGET:?} after {PROMPT:?} with one head at its mean, less that with all (nats)\n"
     )?;
-    let (n_layers, n_heads) = (model.config().n_layers, model.config().n_heads);
     let heads = (0..n_heads).map(|head| format!("head {head}"));
     let headings = ["layer".to_owned()].into_iter().chain(heads);
     let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));

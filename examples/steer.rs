@@ -1,4 +1,4 @@
-//! Steers a continuation along the direction between two activations, by more and more of it.
+//! Steers a continuation along the direction between two sets of prompts, by more and more of it.
 //!
 //! ```sh
 //! cargo run --release --example steer
@@ -13,10 +13,17 @@ use std::process::ExitCode;
 
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
+use hooked_gpt2::lens::steering::SteeringVector;
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
-const TOWARDS: &str = "She was a very happy woman";
-const AWAY_FROM: &str = "He was a very angry man";
+const TOWARDS: [&str; 3] =
+    ["She was a good woman", "The girl and her mother", "Her sister was a lady"];
+const AWAY_FROM: [&str; 3] =
+    ["He was a good man", "The boy and his father", "His brother was a lord"];
+const OTHERS: [[&str; 2]; 2] = [
+    ["The lady took her hat", "The queen had her crown"],
+    ["The gentleman took his hat", "The king had his crown"],
+];
 const PROMPT: &str = "It was the best of";
 const LAYER: usize = 5;
 const NEW_TOKENS: usize = 12;
@@ -31,20 +38,30 @@ fn steer() -> Result<(), Box<dyn Error>> {
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
 
-    // The direction: what leaves the layer behind the last word of one text, less that of the other.
-    let texts = Batch::new([tokenizer.encode(TOWARDS)?, tokenizer.encode(AWAY_FROM)?])?;
+    // The direction: what leaves the layer behind the last word of some texts, less that of others.
+    let batch = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| tokenizer.encode(text));
+        Batch::new(texts.collect::<hooked_gpt2::Result<Vec<_>>>()?)
+    };
+    let (towards, away_from) = (batch(&TOWARDS)?, batch(&AWAY_FROM)?);
     let last = Capture::new(Site::resid_post(LAYER)).positions(Positions::last());
-    let kept = model.run(&texts).capture([&last]).without_logits().execute()?.activations;
-    let direction = kept.get(&last, 0)?.f_sub(&kept.get(&last, 1)?)?;
+    let vector = SteeringVector::of_pairs(&model, &last, &towards, &away_from)?;
+    writeln!(out, "{vector}")?;
+    let others = vector.separation_of(&model, &batch(&OTHERS[0])?, &batch(&OTHERS[1])?)?;
+    writeln!(out, "of {} other pairs: AUROC {:.3}\n", OTHERS[0].len(), others.auroc)?;
 
     writeln!(out, "{PROMPT:?}, steered at layer {LAYER} towards {TOWARDS:?}")?;
     writeln!(out, "and away from {AWAY_FROM:?}\n")?;
     let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
     for coefficient in [0.0, 1.0, 2.0, 4.0, -2.0] {
         let mut hooks = Interventions::new();
-        hooks.steer(At::resid_post(LAYER), &direction, coefficient)?;
+        hooks.steer(At::resid_post(LAYER), &vector.direction, coefficient)?;
         let steered = model.generate(&prompt, NEW_TOKENS).hooks(&hooks).execute()?;
         writeln!(out, "{coefficient:>4}  {:?}", tokenizer.decode(&steered.tokens[0])?)?;
     }
+    let mut hooks = Interventions::new();
+    hooks.project_out(At::resid_post(LAYER), &vector.direction)?;
+    let without = model.generate(&prompt, NEW_TOKENS).hooks(&hooks).execute()?;
+    writeln!(out, " out  {:?}", tokenizer.decode(&without.tokens[0])?)?;
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! - [Prompts and tasks][data]: answers, named places, files, generators of the literature's tasks
 //! - [Hooks and runs][hooks]: what is checked, what is kept, parts of a run
 //! - [Hook sites][sites]: the table, selections, what is computed when
-//! - [Edits][edits]: ablate, patch, steer, interpolate, knock out, or a closure
+//! - [Edits][edits]: ablate, patch, steer, project out, interpolate, knock out, or a closure
 //! - [Batches][batches] of any lengths, one registry for all or one for each
 //! - [Generation][generation] with hooks and a cache
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
@@ -52,6 +52,7 @@ macro_rules! page {
         /// [bundled_model]: crate::guide::bundled_model
         /// [checkpoints]: crate::guide::checkpoints
         /// [edits]: crate::guide::edits
+        /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
         /// [performance]: crate::guide::performance
         /// [saving]: crate::guide::edits#save-and-load

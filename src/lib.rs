@@ -46,6 +46,7 @@
 //! |---|---|
 //! | [`experiment`] | named experiments: the Einstein sweep |
 //! | [`report`] | writers of tables, data files and figures, for any result |
+//! | [`lens`] | directions between two sets of prompts |
 //! | [`sweep`] | many variants of a run, each thing computed once |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
@@ -79,6 +80,7 @@ pub mod guide;
 pub mod hook;
 pub mod intervention;
 mod layout;
+pub mod lens;
 mod model;
 mod nearest;
 mod precision;

@@ -10,6 +10,7 @@ pub mod divergence;
 pub mod entropy;
 pub mod loss;
 pub mod rank;
+pub mod separation;
 pub mod spread;
 pub mod temperature;
 pub mod uncertainty;

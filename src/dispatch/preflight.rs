@@ -161,6 +161,7 @@ impl Preflight<'_> {
         self.config.check_site(site)?;
         self.range.check_passes(site, self.config)?;
         spec.check_reduction()?;
+        spec.check_heads(self.config)?;
         let is_skipped = |id| registries.of(id).any(|own| is_skipped(own, site));
         if segments.groups.iter().flat_map(SegmentGroup::ids).all(is_skipped) {
             return Err(HookError::InSkippedBlock.into());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Error, shown, shown_path, shown_reason};
+use super::{Error, Listed, shown, shown_path, shown_reason};
 use crate::site::Site;
 
 /// What is wrong with an edit by itself, or with a file of edits.
@@ -42,6 +42,73 @@ pub enum InterventionError {
         given: String,
         /// Shape, kind and device of what is selected.
         needed: String,
+    },
+    /// What should be directions, and has another shape or another kind.
+    #[error(
+        "directions are needed, [width] or [directions, width] of floating-point numbers, given: {given}"
+    )]
+    Directions {
+        /// Shape, kind and device of what was given.
+        given: String,
+    },
+    /// A direction of zeros.
+    #[error("direction {row} is zero")]
+    ZeroDirection {
+        /// Which, from 0.
+        row: usize,
+    },
+    /// A direction with a number that is NaN or infinite.
+    #[error("direction {row} is not finite")]
+    NonFiniteDirection {
+        /// Which, from 0.
+        row: usize,
+    },
+    /// A direction that spans nothing that those before it do not span.
+    #[error("direction {row} is a combination of those before it, up to roundings")]
+    DependentDirection {
+        /// Which, from 0.
+        row: usize,
+    },
+    /// Directions of another space than what is selected.
+    #[error("its directions have {given} numbers, a vector of what is selected has {needed}")]
+    DirectionWidth {
+        /// The length of the directions.
+        given: usize,
+        /// The length of the last axis of what is selected.
+        needed: usize,
+    },
+    /// A clamp without a bound.
+    #[error("no bound is given, a lower or an upper one is needed")]
+    NoBound,
+    /// A lower bound that is not below the upper one.
+    #[error("the lower bound is {lower}, allowed: below the upper one, {upper}")]
+    Bounds {
+        /// The lower bound.
+        lower: f64,
+        /// The upper bound.
+        upper: f64,
+    },
+    /// A mean of one site at another one.
+    #[error("its mean is that of {mean_of}")]
+    MeanOfOtherSite {
+        /// The site that was averaged.
+        mean_of: Site,
+    },
+    /// A mean of another shape than the site has, such as one of another model.
+    #[error("its mean is {given}, needed: {needed}", given = Listed(given))]
+    MeanShape {
+        /// The shape of the mean.
+        given: Vec<i64>,
+        /// The shape of the site.
+        needed: String,
+    },
+    /// A mean by position, at a position that the averaged sequences do not have.
+    #[error("its mean is by position, of sequences of {len} tokens, and position {given} has none")]
+    NoMeanAtPosition {
+        /// The position.
+        given: usize,
+        /// How long the averaged sequences are.
+        len: usize,
     },
     /// An edit at a site where it has no meaning.
     #[error("it has no meaning at that site, allowed: {allowed}")]

@@ -13,6 +13,7 @@ mod experiment;
 mod file;
 mod hook;
 mod intervention;
+mod lens;
 mod listed;
 mod run;
 mod selection;
@@ -29,6 +30,7 @@ pub use experiment::ExperimentError;
 pub use file::FileError;
 pub use hook::HookError;
 pub use intervention::InterventionError;
+pub use lens::LensError;
 pub use run::RunError;
 pub use selection::SelectionError;
 pub use sweep::SweepError;
@@ -97,6 +99,9 @@ pub enum Error {
     /// Values for which a statistic has no meaning.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// What a model's activations are read for.
+    #[error(transparent)]
+    Lens(#[from] LensError),
     /// An experiment.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),

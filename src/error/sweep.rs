@@ -1,7 +1,6 @@
 //! Why a sweep is refused, or cannot go on.
 
 use super::{Error, Listed, shown, shown_reason};
-use crate::site::Site;
 
 /// Why a sweep is refused, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +32,25 @@ pub enum SweepError {
         /// The axis.
         axis: String,
     },
-    /// A mean that takes the place of activations does not fit them.
-    #[error("the mean for {site} is {given}, needed: {needed}")]
-    Mean {
-        /// The site.
-        site: Site,
-        /// Shape, kind and device of the mean.
-        given: String,
-        /// Its axes, as they should be.
-        needed: String,
+    /// The number of templates is not that of the sequences.
+    #[error("templates of {given} sequences for {needed}, one for each is needed")]
+    TemplateCount {
+        /// How many are given.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
+    /// A template that there are no means of.
+    #[error(
+        "there are no means of template {given}, that of sequence {sequence}; there are means of {templates} templates"
+    )]
+    NoSuchTemplate {
+        /// The number of the template.
+        given: usize,
+        /// The index of the sequence.
+        sequence: usize,
+        /// How many templates there are means of.
+        templates: usize,
     },
     /// Axes with more points than can be counted.
     #[error(

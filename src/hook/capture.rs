@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use tch::Tensor;
 
+use super::at::sorted;
 use super::capture_spec::{CaptureSpec, Kept, Reduction};
 use super::{Moments, Positions};
 use crate::error::Result;
@@ -92,6 +93,16 @@ impl<Kind> Capture<Kind> {
     /// Only at these positions; of attention, from these query positions.
     pub fn positions(self, positions: Positions) -> Self {
         Self::of(self.spec.at(positions))
+    }
+
+    /// Only of these heads, in increasing order and each once. The run fails at a site without heads.
+    ///
+    /// ```
+    /// # use hooked_gpt2::hook::{Capture, Positions, Site};
+    /// let name_movers = Capture::new(Site::z(9)).heads([6, 9]).positions(Positions::last());
+    /// ```
+    pub fn heads(self, heads: impl IntoIterator<Item = usize>) -> Self {
+        Self::of(self.spec.of_heads(sorted(heads)))
     }
 }
 

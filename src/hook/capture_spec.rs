@@ -5,8 +5,9 @@ use std::fmt;
 use tch::{Kind, Tensor};
 
 use super::Positions;
+use super::selection::along;
 use crate::config::Config;
-use crate::error::{AnalysisError, CaptureError, Result};
+use crate::error::{AnalysisError, CaptureError, Listed, Result, SelectionError};
 use crate::layout::SegmentGroup;
 use crate::scalar::scalar;
 use crate::site::{Site, SiteShape};
@@ -17,6 +18,7 @@ pub struct CaptureSpec {
     site: Site,
     before_edits: bool,
     positions: Positions,
+    heads: Option<Vec<usize>>,
     reduction: Reduction,
 }
 
@@ -41,7 +43,7 @@ impl CaptureSpec {
     /// The whole tensor at `site`.
     pub(crate) fn whole(site: Site) -> Self {
         let positions = Positions::all();
-        Self { site, before_edits: false, positions, reduction: Reduction::Whole }
+        Self { site, before_edits: false, positions, heads: None, reduction: Reduction::Whole }
     }
 
     /// The whole tensor at the same site, before or after the edits there as this is.
@@ -64,6 +66,11 @@ impl CaptureSpec {
         Self { positions, ..self }
     }
 
+    /// Only these heads, in increasing order.
+    pub(super) fn of_heads(self, heads: Vec<usize>) -> Self {
+        Self { heads: Some(heads), ..self }
+    }
+
     /// Whether it is taken before the edits at its site.
     pub(crate) fn is_before_edits(&self) -> bool {
         self.before_edits
@@ -72,6 +79,11 @@ impl CaptureSpec {
     /// The site.
     pub(crate) fn site(&self) -> Site {
         self.site
+    }
+
+    /// The heads that it is of, unless it is of all or the site has none.
+    pub(crate) fn heads(&self) -> Option<&[usize]> {
+        self.heads.as_deref()
     }
 
     /// The positions of `group` that it covers.
@@ -91,6 +103,21 @@ impl CaptureSpec {
             Reduction::Moments if self.site.is_scores() => Err(CaptureError::NoMoments.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that the model has the heads.
+    ///
+    /// # Errors
+    /// [`SelectionAtSite`](SelectionError::SelectionAtSite) for a site without heads,
+    /// [`EmptySelection`](SelectionError::EmptySelection) and
+    /// [`IndexOutOfRange`](SelectionError::IndexOutOfRange).
+    pub(crate) fn check_heads(&self, config: &Config) -> Result<()> {
+        let site = self.site;
+        if self.heads.is_some() && site.shape().heads().is_none() {
+            let (given, allowed) = ("heads", "positions".to_owned());
+            return Err(SelectionError::SelectionAtSite { given, site, allowed }.into());
+        }
+        along("head", &self.heads, config.n_heads).map(drop)
     }
 
     /// Checks a selection of the largest entries against the last axis, of length `width`.
@@ -114,7 +141,8 @@ impl CaptureSpec {
         size: usize,
     ) -> Result<usize> {
         let axes = self.site.shape();
-        let heads = if axes.heads().is_some() { config.n_heads } else { 1 };
+        let all_heads = if axes.heads().is_some() { config.n_heads } else { 1 };
+        let heads = self.heads.as_ref().map_or(all_heads, Vec::len);
         let width = if axes == SiteShape::Attention { group.span.end } else { config.width(axes) };
         let double = size_of::<f64>();
         // Queries, keys and values are views of one product, which is kept as long as one of them.
@@ -140,14 +168,20 @@ impl CaptureSpec {
             return Ok(None);
         }
         let pos = self.site.shape().positions() as i64;
-        let state = if count == group.len() {
-            state.shallow_clone()
-        } else {
-            let start = group.span.start;
-            let rows: Vec<i64> = positions.iter().map(|pos| (pos - start) as i64).collect();
-            // A copy: a view would keep all of the tensor.
-            state.f_index_select(pos, &Tensor::f_from_slice(&rows)?.f_to_device(state.device())?)?
+        // Copies: views would keep all of the tensor.
+        let only = |state: &Tensor, axis: i64, indices: Vec<i64>| -> Result<Tensor> {
+            let indices = Tensor::f_from_slice(&indices)?.f_to_device(state.device())?;
+            Ok(state.f_index_select(axis, &indices)?)
         };
+        let mut state = state.shallow_clone();
+        if count < group.len() {
+            let start = group.span.start;
+            let rows = positions.iter().map(|pos| (pos - start) as i64).collect();
+            state = only(&state, pos, rows)?;
+        }
+        if let (Some(heads), Some(axis)) = (&self.heads, self.site.shape().heads()) {
+            state = only(&state, axis as i64, heads.iter().map(|&head| head as i64).collect())?;
+        }
         let double = || state.f_to_kind(Kind::Double);
         let tensors = match self.reduction {
             // Nothing in a forward pass writes in place, so sharing the memory is safe.
@@ -185,6 +219,9 @@ impl fmt::Display for CaptureSpec {
         }
         if !self.positions.is_all() {
             write!(f, " at positions {}", self.positions)?;
+        }
+        if let Some(heads) = &self.heads {
+            write!(f, ", heads {}", Listed(heads))?;
         }
         match self.reduction {
             Reduction::Whole => Ok(()),

@@ -145,6 +145,10 @@ pub struct Part<'a> {
     /// this is a share of what it selects. The first row of a tensor that has one for each selected position
     /// then belongs elsewhere, and this one to the first of these.
     pub positions_before: usize,
+    /// How many heads the model has.
+    pub(crate) n_heads: usize,
+    /// The length of the last axis before it is narrowed; of attention, 1.
+    pub(crate) width: usize,
 }
 
 impl Part<'_> {
@@ -153,18 +157,23 @@ impl Part<'_> {
     /// # Shapes
     /// - pattern: `[…, query_pos, key_pos]` of this part
     pub(crate) fn shows_later_keys(&self, pattern: &Tensor) -> Result<bool> {
-        let is_later = |query: usize, key: usize| key > query;
-        let mut later = reserved(self.positions.len() * self.last_axis.len())?;
-        for &query in self.positions {
-            later.extend(self.last_axis.iter().map(|&key| is_later(query, key)));
-        }
-        if !later.contains(&true) {
-            return Ok(false);
-        }
-        let shape = [self.positions.len() as i64, self.last_axis.len() as i64];
-        let later = Tensor::f_from_slice(&later)?.f_view(shape)?.f_to_device(pattern.device())?;
+        let Some(later) = self.later_keys()? else { return Ok(false) };
+        let later = later.f_to_device(pattern.device())?;
         let shown = pattern.f_to_kind(Kind::Bool)?.f_logical_and(&later)?;
         Ok(shown.f_any()?.f_int64_value(&[])? != 0)
+    }
+
+    /// Where keys of this part of attention are behind their queries, `[query_pos, key_pos]`; `None` if nowhere.
+    pub(crate) fn later_keys(&self) -> Result<Option<Tensor>> {
+        let mut later = reserved(self.positions.len() * self.last_axis.len())?;
+        for &query in self.positions {
+            later.extend(self.last_axis.iter().map(|&key| key > query));
+        }
+        if !later.contains(&true) {
+            return Ok(None);
+        }
+        let shape = [self.positions.len() as i64, self.last_axis.len() as i64];
+        Ok(Some(Tensor::f_from_slice(&later)?.f_view(shape)?))
     }
 
     /// The shape of the part.

@@ -4,22 +4,35 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{AnalysisError, CaptureError, Result};
 use crate::scalar::scalar;
+use crate::shared_tensor::SharedTensor;
 
-/// Mean and variance over positions: of one sequence, or of as many as were merged.
+/// Mean and variance over positions, of one sequence or of as many as were merged; in
+/// [`MeanActivations`](super::MeanActivations) by position, also those of each position over sequences.
 ///
 /// Kept in f64 and merged by the parallel formula (Chan, Golub, LeVeque 1979), so that the mean over a
 /// corpus takes the memory of one vector.
-#[derive(Debug)]
+///
+/// A clone shares their memory, which nothing writes to.
+#[derive(Debug, Clone)]
 pub struct Moments {
     count: usize,
-    mean: Tensor,
+    mean: SharedTensor,
     /// The sum of squared differences from the mean.
-    squares: Tensor,
+    squares: SharedTensor,
 }
 
 impl Moments {
     pub(super) fn new(count: usize, mean: Tensor, squares: Tensor) -> Self {
+        let [mean, squares] = [mean, squares].map(SharedTensor::from_own);
         Self { count, mean, squares }
+    }
+
+    /// Of some tensors of one shape, element by element.
+    pub(crate) fn of_tensors(tensors: &[Tensor]) -> Result<Self> {
+        let all = Tensor::f_stack(tensors, 0)?.f_to_kind(Kind::Double)?;
+        let mean = all.f_mean_dim(0, false, Kind::Double)?;
+        let squares = all.f_sub(&mean)?.f_square()?.f_sum_dim_intlist(0, false, Kind::Double)?;
+        Ok(Self::new(tensors.len(), mean, squares))
     }
 
     /// Of nothing: what merging begins with.
@@ -28,16 +41,21 @@ impl Moments {
     /// [`Error::Torch`](crate::Error::Torch).
     pub fn empty() -> Result<Self> {
         let zero = || Tensor::f_zeros([1], (Kind::Double, Device::Cpu));
-        Ok(Self { count: 0, mean: zero()?, squares: zero()? })
+        Ok(Self::new(0, zero()?, zero()?))
     }
 
-    /// How many positions they are of.
+    /// How many positions they are of; by position, how many sequences.
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// The mean, in f64.
     pub fn mean(&self) -> &Tensor {
+        &self.mean
+    }
+
+    /// The same, to be held by an edit.
+    pub(crate) fn shared_mean(&self) -> &SharedTensor {
         &self.mean
     }
 
@@ -75,18 +93,7 @@ impl Moments {
         let weight = scalar(self.count as f64 * share, &difference)?;
         let between = difference.f_square()?.f_mul(&weight)?;
         let shift = difference.f_mul(&scalar(share, &difference)?)?;
-        Ok(Self {
-            count,
-            mean: self.mean.f_add(&shift)?,
-            squares: self.squares.f_add(&other.squares)?.f_add(&between)?,
-        })
-    }
-}
-
-impl Clone for Moments {
-    /// Shares the memory, which nothing writes to.
-    fn clone(&self) -> Self {
-        let [mean, squares] = [self.mean.shallow_clone(), self.squares.shallow_clone()];
-        Self { count: self.count, mean, squares }
+        let squares = self.squares.f_add(&other.squares)?.f_add(&between)?;
+        Ok(Self::new(count, self.mean.f_add(&shift)?, squares))
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Chosen {
     last_axis: Vec<usize>,
     /// How many of the selected positions lie before those that the group carries.
     positions_before: usize,
+    /// The heads and the last axis of the whole tensor.
+    whole: (usize, usize),
 }
 
 impl Selected {
@@ -106,6 +108,7 @@ impl Selected {
             heads,
             last_axis,
             positions_before: before.len(),
+            whole: (config.n_heads, width),
         }))
     }
 
@@ -130,7 +133,11 @@ impl Selected {
 }
 
 /// The indices along an axis of length `len`, checked.
-fn along(axis: &'static str, chosen: &Option<Vec<usize>>, len: usize) -> Result<Vec<usize>> {
+pub(super) fn along(
+    axis: &'static str,
+    chosen: &Option<Vec<usize>>,
+    len: usize,
+) -> Result<Vec<usize>> {
     let Some(chosen) = chosen else { return Ok((0..len).collect()) };
     match chosen.last() {
         None => Err(SelectionError::EmptySelection { axis }.into()),
@@ -190,6 +197,8 @@ impl Chosen {
             heads: &self.heads,
             last_axis: &self.last_axis,
             positions_before: self.positions_before,
+            n_heads: self.whole.0,
+            width: self.whole.1,
         }
     }
 }

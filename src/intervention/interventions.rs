@@ -7,10 +7,13 @@ use tch::{Device, Tensor};
 
 use super::description;
 use super::knock_out::KnockOut;
-use super::{Add, Function, Interpolate, Noise, Scale, Set, Shuffle};
+use super::{
+    Add, Clamp, Function, Interpolate, KeepOnly, MeanAblation, Noise, ProjectOut, Scale, Set,
+    Shuffle,
+};
 use crate::device;
 use crate::error::{Error, HookError, Result};
-use crate::hook::{At, Hook, HookRegistry, Part, Positions};
+use crate::hook::{At, Hook, HookRegistry, MeanActivations, Part, Positions};
 
 /// Any hooks at any sites. Those at one site apply in the order in which they were added.
 ///
@@ -60,6 +63,20 @@ impl Interventions {
         Ok(self.add(Hook::new(at, edit)))
     }
 
+    /// Adds replacement of what `at` selects by its mean over reference prompts: mean ablation, see [`MeanAblation`].
+    /// What the mean is over, `means` [was made for](crate::Run::mean_by_position).
+    ///
+    /// # Errors
+    /// [`NoMean`](crate::error::CaptureError::NoMean) unless the site was averaged.
+    pub fn mean_ablate<Class>(
+        &mut self,
+        at: At<Class>,
+        means: &MeanActivations,
+    ) -> Result<&mut Self> {
+        let edit = MeanAblation::new(at.as_site(), means)?;
+        Ok(self.add(Hook::new(at, edit)))
+    }
+
     /// Adds addition of `coefficient` times `vector` to what `at` selects: steering.
     ///
     /// # Errors
@@ -88,6 +105,30 @@ impl Interventions {
         let edit =
             Interpolate::new(target, weight).map_err(|error| refused("Interpolate", &at, error))?;
         Ok(self.add(Hook::new(at, edit)))
+    }
+
+    /// Adds removal of what lies along `directions`, one or several: see [`ProjectOut`].
+    ///
+    /// # Errors
+    /// Those of [`ProjectOut::new`]; about the tensor, as the reason of [`Refused`](crate::error::HookError::Refused).
+    pub fn project_out<Class>(&mut self, at: At<Class>, directions: &Tensor) -> Result<&mut Self> {
+        let edit =
+            ProjectOut::new(directions).map_err(|error| refused("ProjectOut", &at, error))?;
+        Ok(self.add(Hook::new(at, edit)))
+    }
+
+    /// Adds removal of all but what lies along `directions`, one or several: see [`KeepOnly`].
+    ///
+    /// # Errors
+    /// Those of [`project_out`](Self::project_out).
+    pub fn keep_only<Class>(&mut self, at: At<Class>, directions: &Tensor) -> Result<&mut Self> {
+        let edit = KeepOnly::new(directions).map_err(|error| refused("KeepOnly", &at, error))?;
+        Ok(self.add(Hook::new(at, edit)))
+    }
+
+    /// Adds bounds for what `at` selects.
+    pub fn clamp<Class>(&mut self, at: At<Class>, clamp: Clamp) -> &mut Self {
+        self.add(Hook::new(at, clamp))
     }
 
     /// Adds addition of `noise` to what `at` selects.

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::hook::{Edit, Mixing, Part, TensorForm};
 
 /// Replaces the selected activations by a tensor: activation patching, when it comes from another
-/// run; mean or resample ablation, when it is a mean or comes from another example.
+/// run; resample ablation, when it comes from another example. A mean over reference prompts is a
+/// [`MeanAblation`](super::MeanAblation).
 ///
 /// The tensor's axes are the last ones of what is selected; those that it lacks, or that have length
 /// 1, are repeated. So a `[d_model]` vector sets every selected position of `resid_post`, and a

@@ -18,6 +18,7 @@ mod generation;
 mod layer_norm;
 mod linear;
 mod logits;
+mod mean;
 mod mixing;
 mod mlp;
 mod parameter;

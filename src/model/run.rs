@@ -96,6 +96,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The tokens.
+    pub(super) fn batch(&self) -> &'a Batch {
+        self.batch
+    }
+
     /// Intervenes with `hooks`, on every sequence that they select.
     pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
         self.registries.shared = hooks;

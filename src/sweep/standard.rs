@@ -17,11 +17,6 @@ fn only(hook: Hook) -> Interventions {
     hooks
 }
 
-/// A sequence and its length.
-fn of(batch: &Batch, sequence: usize) -> (usize, usize) {
-    (sequence, batch.sequences()[sequence].len())
-}
-
 /// The length that all sequences share, which a grid over positions needs.
 fn common_len(batch: &Batch) -> Result<usize> {
     let len = batch.sequences()[0].len();
@@ -109,7 +104,7 @@ impl Variants {
             axes,
             |index, sequence| {
                 let selected = Selected::whole(components[index[1]](index[0]));
-                with.hook(selected, of(batch, sequence), Ok).map(only)
+                with.hook(selected, (batch, sequence), Ok).map(only)
             },
             batch,
         )
@@ -140,7 +135,7 @@ impl Variants {
                 let site = Site::mlp_post(layer);
                 let selected = Selected { last_axis: Some(vec![neuron]), ..Selected::whole(site) };
                 let narrow = |whole: Tensor| one(&whole, "neuron", 1, neuron);
-                with.hook(selected, of(batch, sequence), narrow).map(only)
+                with.hook(selected, (batch, sequence), narrow).map(only)
             },
             batch,
         )
@@ -166,7 +161,7 @@ impl Variants {
                 let positions = Positions::at(index[1]);
                 let narrow = |whole: Tensor| one(&whole, "position", position_axis(site), index[1]);
                 let selected = Selected { positions, ..Selected::whole(site) };
-                with.hook(selected, of(batch, sequence), narrow).map(only)
+                with.hook(selected, (batch, sequence), narrow).map(only)
             },
             batch,
         )
@@ -194,7 +189,7 @@ impl Variants {
                 let axis = head_axis(whole.site)?;
                 let selected = Selected { heads: Some(vec![index[1]]), ..whole };
                 let narrow = |whole: Tensor| one(&whole, "head", axis, index[1]);
-                with.hook(selected, of(batch, sequence), narrow).map(only)
+                with.hook(selected, (batch, sequence), narrow).map(only)
             },
             batch,
         )
@@ -228,7 +223,7 @@ impl Variants {
                     let head = one(&whole, "head", axis, index[1])?;
                     one(&head, "position", along, index[2])
                 };
-                with.hook(Selected { heads, positions, ..whole }, of(batch, sequence), narrow)
+                with.hook(Selected { heads, positions, ..whole }, (batch, sequence), narrow)
                     .map(only)
             },
             batch,

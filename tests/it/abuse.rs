@@ -4,7 +4,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hooked_gpt2::analysis::{correlation, divergence, entropy, loss, rank, spread};
-use hooked_gpt2::hook::{At, Capture, Hook, HookRegistry, Moments, NoHooks, Positions, Site};
+use hooked_gpt2::hook::{
+    At, Capture, Hook, HookRegistry, MeanActivations, Moments, NoHooks, Positions, Site,
+};
 use hooked_gpt2::intervention::{Add, Interpolate, Interventions, Noise, Scale, Set, Shuffle};
 use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::sweep::{
@@ -98,6 +100,10 @@ impl World {
     fn neurons(&self, neurons: &[usize], with: Replacement<'_>) -> Result<()> {
         let variants = Variants::ablated_neurons(1, neurons, with, &self.batch)?;
         self.sweep(&variants)
+    }
+
+    fn mean_of(&self, site: Site) -> Result<MeanActivations> {
+        self.run().mean_over_tokens([site])
     }
 
     fn sweep(&self, variants: &Variants) -> Result<()> {
@@ -257,6 +263,9 @@ fn every_absurd_call_is_answered() {
         // Captures.
         "a capture of nothing" => "the run computes no logits and captures nothing": w.run().capture(Vec::<Site>::new()).without_logits().execute();
         "a capture of layer usize::MAX" => "blocks.MAX.attn.hook_z cannot be captured: layer MAX is not in the model, allowed: 0 to 2": w.run().capture([Site::z(HUGE)]).execute();
+        "head usize::MAX captured" => "blocks.1.attn.hook_z, heads [MAX] cannot be captured: head MAX is out of range, allowed: 0 to 2": w.run().capture([Capture::new(Site::z(1)).heads([HUGE])]).execute();
+        "no head captured" => "blocks.1.attn.hook_z, heads [] cannot be captured: no head is selected, at least one is needed": w.run().capture([Capture::new(Site::z(1)).heads([])]).execute();
+        "heads captured of a residual stream" => "blocks.1.hook_resid_post, heads [0] cannot be captured: `heads` cannot be selected at blocks.1.hook_resid_post, allowed: positions": w.run().capture([Capture::new(Site::resid_post(1)).heads([0])]).execute();
         "top 0" => "hook_unembed (top 0) cannot be captured: top 0 is out of range, allowed: 1 to 101": w.run().capture([Capture::new(Site::unembed()).top_k(0)]).execute();
         "top usize::MAX" => "hook_unembed (top MAX) cannot be captured: top MAX is out of range, allowed: 1 to 101": w.run().capture([Capture::new(Site::unembed()).top_k(HUGE)]).execute();
         "more keys than there are" => "blocks.1.attn.hook_pattern (top 4) cannot be captured: top 4 is out of range, allowed: 1 to 3": w.run().capture([Capture::new(Site::pattern(1)).top_k(4)]).execute();
@@ -372,15 +381,14 @@ fn every_absurd_call_is_answered() {
             let other = w.run().capture([Site::mlp_post(1)]).execute()?;
             w.neurons(&[HUGE], Replacement::Resample(&other.activations))
         };
-        "a mean of neurons" => "ok": w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[96]))));
-        "a mean of too few neurons" => "the mean for blocks.1.mlp.hook_post is [3] Float on Cpu, needed: [d_mlp]": w.neurons(&[95], Replacement::Mean(&|_| Ok(ones(&[3]))));
-        "a mean of one number" => "the mean for blocks.1.mlp.hook_post is [] Float on Cpu, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[]))));
-        "a mean with positions" => "the mean for blocks.1.mlp.hook_post is [3, 96] Float on Cpu, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[3, 96]))));
-        "an undefined mean" => "the mean for blocks.1.mlp.hook_post is undefined, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(Tensor::new())));
-        "a sparse mean" => "the mean for blocks.1.mlp.hook_post is sparse, needed: [d_mlp]": w.neurons(&[0], Replacement::Mean(&|_| Ok(odd()[1].shallow_clone())));
-        "a mean of integers" => "neuron 0, sequence 0: hook `Set { value: Tensor[[3, 1], Int64] }` cannot stand at blocks.1.mlp.hook_post, neurons [0]: its tensor is [3, 1] Int64 on Cpu, it must repeat into [1, 3, 1] Float on Cpu":
-            w.neurons(&[0], Replacement::Mean(&|_| Ok(ones(&[96]).to_kind(Kind::Int64))));
-        "a mean that fails" => "no mean": w.neurons(&[0], Replacement::Mean(&|_| Err(Error::other("no mean"))));
+        "a mean of neurons" => "ok": w.neurons(&[0], Replacement::Mean(&w.mean_of(Site::mlp_post(1))?));
+        "a mean of neuron usize::MAX" => "neuron MAX, sequence 0: hook `MeanAblation { over_tokens: Tensor[[96], Double] }` cannot stand at blocks.1.mlp.hook_post, neurons [MAX]: neuron MAX is out of range, allowed: 0 to 95":
+            w.neurons(&[HUGE], Replacement::Mean(&w.mean_of(Site::mlp_post(1))?));
+        "a mean of another site" => "there is no mean of blocks.1.mlp.hook_post, there is one of: blocks.1.mlp.hook_pre": w.neurons(&[0], Replacement::Mean(&w.mean_of(Site::mlp_pre(1))?));
+        "a mean of no template" => "templates of 0 sequences for 1, one for each is needed": w.neurons(&[0], Replacement::MeanByTemplate { means: &[], template_of: &[] });
+        "a mean of template usize::MAX" => "there are no means of template MAX, that of sequence 0; there are means of 0 templates": w.neurons(&[0], Replacement::MeanByTemplate { means: &[], template_of: &[HUGE] });
+        "a mean of layer usize::MAX" => "layer MAX is not in the model, allowed: 0 to 2": w.run().mean_by_position([Site::z(HUGE)]);
+        "a mean of several lengths" => "a mean by position needs sequences of one length, given: 3 and 2 tokens; allowed for any lengths: a mean over tokens": w.model.run(&w.two).mean_by_position([Site::z(1)]);
         "heads of a site without" => "`heads` cannot be selected at blocks.0.hook_resid_pre, allowed: sequences, positions, channels":
             Variants::patched_heads(w.model.config(), Site::resid_pre, Replacement::Zero, &w.batch);
         "heads of some sites" => "`heads` cannot be selected at blocks.1.hook_resid_pre, allowed: sequences, positions, channels": Variants::patched_heads(

@@ -67,6 +67,41 @@ fn a_capture_of_positions_holds_their_rows_alone() {
 }
 
 #[test]
+fn a_capture_of_heads_holds_theirs_alone_also_reduced_and_of_gradients() {
+    let model = tiny(Precision::F64);
+    let batch = batch();
+    let clean = model.run(&batch).capture(sites(&model)).execute().unwrap();
+    let with_heads = |site: &Site| site.shape().to_string().contains("head,");
+    let mut seen = 0;
+    for site in sites(&model).into_iter().filter(with_heads) {
+        let axis = i64::from(site.shape() != SiteShape::Attention);
+        let some = Capture::new(site).heads([2, 0, 2]);
+        let last = some.clone().positions(Positions::last());
+        let norm = some.clone().norm();
+        let output = model.run(&batch).capture([&some, &last]).capture([&norm]).execute().unwrap();
+        for (sequence, prompt) in PROMPTS.iter().enumerate() {
+            let two = Tensor::from_slice(&[0_i64, 2]);
+            let expected = whole(&clean, site, sequence).index_select(axis, &two);
+            assert_identical(&output.activations.get(&some, sequence).unwrap(), &expected);
+            let row = expected.narrow(pos(site), prompt.len() as i64 - 1, 1);
+            assert_identical(&output.activations.get(&last, sequence).unwrap(), &row);
+            let of_heads = output.activations.get(&norm, sequence).unwrap();
+            assert_eq!(of_heads.size(), expected.size()[..2], "{site}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3 * 3 * 11);
+
+    let (all, one) = (Capture::new(Site::z(1)), Capture::new(Site::z(1)).heads([1]));
+    let gradient = |capture: &Capture| {
+        let run = model.run(&batch).capture([capture]);
+        let scalar = |logits: &hooked_gpt2::Logits| Ok(logits.tensor(0)?.f_get(-1)?.f_get(7)?);
+        run.differentiate(scalar).unwrap().1.get(capture, 0).unwrap()
+    };
+    assert_identical(&gradient(&one), &gradient(&all).narrow(1, 1, 1));
+}
+
+#[test]
 fn reductions_are_those_of_the_whole_tensor() {
     let model = tiny(Precision::F32);
     let batch = batch();

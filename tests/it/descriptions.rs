@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hooked_gpt2::error::FileError;
 use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, Part, Positions, Site};
-use hooked_gpt2::intervention::{Interventions, Noise, Scale, Shuffle};
+use hooked_gpt2::intervention::{Clamp, Interventions, Noise, Scale, Shuffle};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Error, Gpt2, Precision, Result};
 use proptest::prelude::*;
@@ -38,6 +38,20 @@ fn everything() -> Interventions {
     hooks.noise(At::pattern(0).keys(Positions::at(0)), Noise::uniform(0.1, 1 << 63).unwrap());
     hooks.shuffle(At::pos_embed(), Shuffle::positions(i64::MAX as u64));
     hooks.shuffle(At::ln2_normalized(1), Shuffle::channels(0));
+    let directions = Tensor::stack(&[vector(0.2), vector(0.4).square()], 0);
+    hooks.project_out(At::resid_mid(1), &directions.to_kind(Kind::Float)).unwrap();
+    hooks.keep_only(At::mlp_out(1), &vector(0.5)).unwrap();
+    hooks.clamp(At::mlp_post(1).neurons([7, 8]), Clamp::between(-0.1, 1.0 / 3.0).unwrap());
+    hooks.clamp(At::v(1), Clamp::at_least(-0.7).unwrap());
+    hooks.clamp(At::v(0), Clamp::at_most(0.9).unwrap());
+    let reference = Batch::new([[5, 6, 7, 8], [9, 10, 11, 12]]).unwrap();
+    let model = tiny(Precision::F64);
+    let sites = || [Site::z(1), Site::pattern(1)];
+    let means = model.run(&reference).mean_by_position(sites()).unwrap();
+    hooks.mean_ablate(At::z(1).heads([1]), &means).unwrap();
+    hooks.mean_ablate(At::pattern(1).heads([0]), &means).unwrap();
+    let means = model.run(&reference).mean_over_tokens([Site::attn_out(0)]).unwrap();
+    hooks.mean_ablate(At::attn_out(0).positions(Positions::at(0)), &means).unwrap();
     hooks.skip(2);
     hooks
 }

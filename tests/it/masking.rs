@@ -2,7 +2,7 @@
 
 use hooked_gpt2::error::{Error, HookError};
 use hooked_gpt2::hook::{At, Capture, Hook, Positions, Site};
-use hooked_gpt2::intervention::{Add, Interpolate, Interventions, Noise, Scale, Set};
+use hooked_gpt2::intervention::{Add, Clamp, Interpolate, Interventions, Noise, Scale, Set};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Gpt2, Precision, RunOutput};
 
@@ -23,6 +23,7 @@ fn edits_of_scores() -> Vec<(&'static str, Hook)> {
         ("interpolate", Hook::new(at(), Interpolate::new(&value, 0.3).unwrap())),
         ("interpolate beyond", Hook::new(at(), Interpolate::new(&value, -1.0).unwrap())),
         ("noise", Hook::new(at(), Noise::gaussian(1.0, 3).unwrap())),
+        ("bounds", Hook::new(at(), Clamp::between(-0.5, 0.5).unwrap())),
     ]
 }
 

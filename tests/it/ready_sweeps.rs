@@ -2,7 +2,7 @@
 
 use hooked_gpt2::Activations;
 use hooked_gpt2::error::{SelectionError, SweepError};
-use hooked_gpt2::hook::{At, Capture, Moments, Positions, Site};
+use hooked_gpt2::hook::{At, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, Noise};
 use hooked_gpt2::sweep::{Measure, Replacement, Sweep, Variants};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -86,16 +86,26 @@ fn components_heads_and_neurons_are_replaced_by_zero_mean_and_another_run() {
         hooks.zero(At::attn_out(1));
     });
 
-    let moments = |site: Site| -> hooked_gpt2::Result<Moments> {
-        let key = Capture::new(site).moments();
-        let run = model.run(&batch).capture([&key]).without_logits();
-        let kept = run.execute()?.activations;
-        kept.get(&key, 0)?.merge(&kept.get(&key, 1)?)
-    };
-    let mean = |site: Site| -> hooked_gpt2::Result<Tensor> { Ok(moments(site)?.mean().copy()) };
-    let heads = Variants::ablated_heads(config, Replacement::Mean(&mean), &batch).unwrap();
+    let reference = Batch::new(CLEAN).unwrap();
+    let sites = || (0..config.n_layers).map(Site::z);
+    let z = |sequence| clean.get(Site::z(1), sequence).unwrap().narrow(1, 2, 1);
+    let means = model.run(&reference).mean_over_tokens(sites()).unwrap();
+    let heads = Variants::ablated_heads(config, Replacement::Mean(&means), &batch).unwrap();
     assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
-        hooks.set(At::z(1).heads([2]), &mean(Site::z(1)).unwrap().narrow(0, 2, 1)).unwrap();
+        let mean = Tensor::cat(&[z(0), z(1)], 0).mean_dim(0, false, Kind::Double);
+        hooks.set(At::z(1).heads([2]), &mean).unwrap();
+    });
+    let means = model.run(&reference).mean_by_position(sites()).unwrap();
+    let heads = Variants::ablated_heads(config, Replacement::Mean(&means), &batch).unwrap();
+    assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
+        hooks.set(At::z(1).heads([2]), &((z(0) + z(1)) / 2.0)).unwrap();
+    });
+    // The second sequence is of the template of the first prompt.
+    let means = model.run(&reference).mean_by_template(sites(), &[1, 0]).unwrap();
+    let of_template = Replacement::MeanByTemplate { means: &means, template_of: &[0, 1] };
+    let heads = Variants::ablated_heads(config, of_template, &batch).unwrap();
+    assert_point(&model, &heads, (&["layer", "head"], &[1, 2]), |hooks| {
+        hooks.set(At::z(1).heads([2]), &z(0)).unwrap();
     });
 
     let other = Replacement::Resample(&clean);
@@ -120,12 +130,15 @@ fn grids_patch_positions_heads_and_both() {
         let at = At::resid_pre(1).positions(Positions::at(2));
         hooks.set(at, &value(Site::resid_pre(1)).get(2)).unwrap();
     });
-    let mean = |site: Site| Ok(value(site).mean_dim(0, false, Kind::Double));
-    let means = Replacement::Mean(&mean);
+    let reference = Batch::single(CLEAN[1]).unwrap();
+    let sites = (0..config.n_layers).map(Site::attn_out);
+    let means = model.run(&reference).mean_over_tokens(sites).unwrap();
+    let means = Replacement::Mean(&means);
     let grid = Variants::patched_positions(config, Site::attn_out, means, &batch).unwrap();
     assert_point(&model, &grid, (&["layer", "position"], &[0, 3]), |hooks| {
         let at = At::attn_out(0).positions(Positions::at(3));
-        hooks.set(at, &mean(Site::attn_out(0)).unwrap()).unwrap();
+        let mean = value(Site::attn_out(0)).mean_dim(0, false, Kind::Double);
+        hooks.set(at, &mean).unwrap();
     });
 
     let heads = Variants::patched_heads(config, Site::pattern, other, &batch).unwrap();

@@ -2,7 +2,7 @@
 
 use hooked_gpt2::hook::{At, Edit, Hook, Part, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{
-    Add, Function, Interpolate, Interventions, Noise, Scale, Set, Shuffle,
+    Add, Clamp, Function, Interpolate, Interventions, Noise, ProjectOut, Scale, Set, Shuffle,
 };
 use hooked_gpt2::sweep::{Axis, Measure, Metric, Sweep, Variants};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -56,6 +56,7 @@ fn edits(site: Site, sequence: usize) -> Vec<(&'static str, Hook)> {
         ("set", Hook::new(at(), Set::new(&value).unwrap())),
         ("add", Hook::new(at(), Add::new(&value, 0.3).unwrap())),
         ("interpolate", Hook::new(at(), Interpolate::new(&value, 0.4).unwrap())),
+        ("clamp", Hook::new(at(), Clamp::at_least(0.3).unwrap())),
         ("noise", Hook::new(at(), Noise::gaussian(0.05, 5).unwrap())),
         // What becomes of a position depends on all others.
         (
@@ -75,6 +76,12 @@ fn edits(site: Site, sequence: usize) -> Vec<(&'static str, Hook)> {
             ),
         ),
     ];
+    if !matches!(site.shape(), SiteShape::Attention | SiteShape::PerPosition) {
+        let direction = value.get(0).flatten(0, -1);
+        let width = value.size().last().copied().unwrap_or(1);
+        let edit = ProjectOut::new(&direction.narrow(0, 0, width)).unwrap();
+        edits.push(("project_out", Hook::new(at(), edit)));
+    }
     if site.to_string().ends_with("hook_pattern") {
         edits.push(("an edit of one's own", Hook::new(at(), Mirror)));
     }
@@ -137,7 +144,7 @@ fn a_base_with_any_edit_at_any_site_gives_every_variant_what_its_own_run_gives()
             }
         }
     }
-    assert_eq!(checked, 2 * (68 * 7 + 3 * 6 + 3 * 7));
+    assert_eq!(checked, 2 * (68 * 8 + 61 + 3 * 7 + 3 * 8));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hooked_gpt2::hook::{At, Edit, Hook, Part, Positions, Site};
+use hooked_gpt2::hook::{At, Edit, Hook, MeanActivations, Moments, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Noise};
+use hooked_gpt2::lens::steering::SteeringVector;
 use hooked_gpt2::sweep::{DeltaLoss, Plan, Results, Sweep, Variants};
 use hooked_gpt2::tch::Tensor;
 use hooked_gpt2::{
@@ -28,6 +29,8 @@ fn what_a_run_needs_is_shared_and_what_it_gives_is_sent() {
     shared::<Hook>();
     shared::<Interventions>();
     shared::<LayerScaling>();
+    shared::<MeanActivations>();
+    shared::<Moments>();
     shared::<Variants>();
     shared::<SharedTensor>();
     shared::<Error>();
@@ -35,6 +38,7 @@ fn what_a_run_needs_is_shared_and_what_it_gives_is_sent() {
     sent::<RunOutput>();
     sent::<Generation>();
     sent::<Results>();
+    sent::<SteeringVector>();
 }
 
 /// An edit of one's own that holds a tensor.

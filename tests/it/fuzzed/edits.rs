@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use hooked_gpt2::hook::{At, Positions};
-use hooked_gpt2::intervention::{Interventions, Noise, Shuffle};
+use hooked_gpt2::hook::{At, Positions, Site};
+use hooked_gpt2::intervention::{Clamp, Interventions, Noise, Shuffle};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result};
 use rand::Rng;
@@ -30,7 +30,7 @@ impl Saved {
         let checkpoint = Checkpoint::directory(directory.path()).expect("it is there");
         let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).expect("it is whole");
         for file in ["edits.toml", "edits.json"] {
-            let hooks = everything().expect("they fit");
+            let hooks = everything(&model).expect("they fit");
             hooks.save(directory.path().join(file)).expect("they are built in");
         }
         Self { directory, model }
@@ -53,7 +53,7 @@ impl Saved {
 }
 
 /// Every edit that can be saved.
-fn everything() -> Result<Interventions> {
+fn everything(model: &Gpt2) -> Result<Interventions> {
     let vector = Tensor::f_from_slice(&[1.0, -2.0, 0.5, 0.0])?.f_to_kind(Kind::Double)?;
     let mut hooks = Interventions::new();
     hooks.scale(At::resid_post(0), 0.5)?;
@@ -64,6 +64,15 @@ fn everything() -> Result<Interventions> {
     hooks.noise(At::z(0).heads([1]), Noise::uniform(0.5, u64::MAX)?);
     hooks.shuffle(At::mlp_post(1).neurons([1, 2, 3]), Shuffle::channels(1));
     hooks.shuffle(At::v(1).positions(Positions::starting_at(1)), Shuffle::positions(2));
+    hooks.project_out(At::resid_mid(0), &vector)?;
+    let directions = Tensor::f_stack(&[&vector, &vector.f_square()?], 0)?;
+    hooks.keep_only(At::mlp_in(1), &directions)?;
+    hooks.clamp(At::mlp_pre(0), Clamp::at_most(0.5)?);
+    hooks.clamp(At::q(1), Clamp::between(-1.0, 1.0)?);
+    let means = model.run(&Batch::new([[1, 2, 0], [0, 0, 1]])?).mean_by_position([Site::k(0)])?;
+    hooks.mean_ablate(At::k(0).heads([1]), &means)?;
+    let means = model.run(&Batch::single([2, 1])?).mean_over_tokens([Site::ln2_scale(0)])?;
+    hooks.mean_ablate(At::ln2_scale(0), &means)?;
     hooks.knock_out(0, [0], Positions::last(), Positions::several([0, 1]));
     hooks.zero(At::unembed().tokens([3]).sequences([0]));
     Ok(hooks)
@@ -82,6 +91,10 @@ pub fn mutated(text: &[u8], random: &mut impl Rng) -> Vec<u8> {
             json!({"skip": [0, 1, 2]}),
             json!({"scale": {"factor": 3.5e38}}),
             json!({"set": {"value": "hook.1.value"}}),
+            json!({"mean_by_position": {"mean": "hook.1"}}),
+            json!({"project_out": {"directions": "hook.2"}}),
+            json!({"clamp": {"lower": -1}}),
+            json!({"clamp": {}}),
             json!("blocks.0.hook_resid_mid"),
             json!("blocks.1.attn.hook_pattern"),
             json!("unembed"),

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::{Result, Unstructured};
-use hooked_gpt2::hook::{At, Positions, Site, SiteShape};
-use hooked_gpt2::intervention::{Interventions, Noise, Shuffle};
+use hooked_gpt2::hook::{At, MeanActivations, Positions, Site, SiteShape};
+use hooked_gpt2::intervention::{Clamp, Interventions, Noise, Shuffle};
 use hooked_gpt2::sweep::{Axis, Measure, Metric, Sweep, SweepError, Variants};
 use hooked_gpt2::tch::{Device, Tensor};
 use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision};
@@ -21,6 +21,16 @@ static MODEL: LazyLock<Gpt2> = LazyLock::new(|| {
     let path = paths.into_iter().find(|path| path.exists()).expect("the fixture is there");
     let checkpoint = Checkpoint::directory(path).expect("it is whole");
     Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).expect("it fits").0
+});
+
+/// Means by position and over tokens, as long as any prompt.
+static MEANS: LazyLock<[MeanActivations; 2]> = LazyLock::new(|| {
+    let reference = Batch::new([[7, 1, 9, 30, 5, 6], [8, 2, 60, 4, 3, 99]]).expect("two sequences");
+    let sites = || Site::all(3).filter(|site| !site.to_string().ends_with("attn_scores"));
+    let by_position = MODEL.run(&reference).mean_by_position(sites());
+    let over_tokens = sites().filter(|site| site.shape() != SiteShape::Attention);
+    let over_tokens = MODEL.run(&reference).mean_over_tokens(over_tokens);
+    [by_position, over_tokens].map(|means| means.expect("they have means"))
 });
 
 /// Any sweep that can be planned gives what a run for each of its variants gives, in as much memory as it says.
@@ -116,7 +126,7 @@ fn add_one(hooks: &mut Interventions, u: &mut Unstructured<'_>, shortest: usize)
     // Heads stand before the queries of attention.
     let position_axis = if site.shape() == SiteShape::Attention { 2 } else { 1 };
     let fits = "numbers are finite";
-    match u.int_in_range(0..=11)? {
+    match u.int_in_range(0..=15)? {
         0..=2 => hooks.scale(at, factor).expect(fits),
         3 => hooks.scale(at, if is_scale { 2.0 } else { 0.0 }).expect(fits),
         4 => hooks.set(at, &value(factor)).expect(fits),
@@ -131,7 +141,34 @@ fn add_one(hooks: &mut Interventions, u: &mut Unstructured<'_>, shortest: usize)
             let half = x.f_mul(&Tensor::f_from_slice(&[0.5])?)?;
             Ok(half.f_mean_dim(position_axis, true, None)?.f_add(&half)?)
         }),
-        11 => {
+        11 if !is_scale => {
+            let clamp =
+                if u.arbitrary()? { Clamp::at_most(amount) } else { Clamp::at_least(amount) };
+            hooks.clamp(at, clamp.expect(fits))
+        }
+        12 => hooks.clamp(at, Clamp::between(1.0, 2.0 + amount.abs()).expect(fits)),
+        13 => match hooks.mean_ablate(at, &MEANS[u.int_in_range(0..=1)?]) {
+            Ok(hooks) => hooks,
+            // Not every site has such a mean.
+            Err(_) => return Ok(()),
+        },
+        14 if !is_scale && site.shape() != SiteShape::Attention => {
+            let width = match site.shape() {
+                SiteShape::Neurons => 96,
+                SiteShape::HeadVector => 8,
+                SiteShape::Vocabulary => 101,
+                _ => 24,
+            };
+            let at = At::site(site).positions(positions(u, shortest)?);
+            let direction: Vec<f64> = (0..width).map(|i| amount + f64::from(i).sin()).collect();
+            let direction = Tensor::f_from_slice(&direction).expect("it is a vector");
+            if u.arbitrary()? {
+                hooks.project_out(at, &direction).expect("it spans")
+            } else {
+                hooks.keep_only(at, &direction).expect("it spans")
+            }
+        }
+        15 => {
             let (layer, head) = (u.int_in_range(0..=2)?, u.int_in_range(0..=2)?);
             if u.arbitrary()? {
                 hooks.skip(layer)

@@ -1,0 +1,3 @@
+//! Reading a model: what its activations say.
+
+pub mod steering;
