@@ -72,6 +72,9 @@ pub enum SweepError {
         /// The length of each axis.
         shape: Vec<usize>,
     },
+    /// Logits were looked up that a sweep did not keep.
+    #[error("the sweep kept no logits, `Sweep::keep_logits` asks for them")]
+    LogitsNotKept,
     /// Variants were made for other tokens.
     #[error("the variants were made for another batch: sequence {sequence} has other tokens")]
     OtherTokens {

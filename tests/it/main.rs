@@ -43,6 +43,7 @@ mod sweep;
 mod sweep_bases;
 mod sweep_captures;
 mod sweep_metrics;
+mod sweep_results;
 mod threads;
 mod tokenizer;
 mod tolerance;
