@@ -13,6 +13,7 @@ mod descriptions;
 mod devices;
 mod edits;
 mod einstein;
+mod export;
 #[cfg(feature = "plot")]
 mod figures;
 mod fuzzed;
