@@ -6,15 +6,23 @@
 
 #[path = "shared/failure.rs"]
 mod failure;
+#[path = "shared/threads.rs"]
+mod threads;
+#[path = "shared/usage.rs"]
+mod usage;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use hooked_gpt2::hook::Site;
 use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::sweep::{DeltaLoss, Metric, Replacement, Sweep, Variants};
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
+
+use threads::Threads;
+use usage::parse;
 
 const PROMPT: &str = "It was the best of";
 // Each as long as the prompt, so that each position has its own mean.
@@ -28,8 +36,19 @@ const REFERENCE: [&str; 6] = [
 ];
 const TARGET: &str = " the";
 
+/// Silence each attention head in turn, and say which of them a word depends on
+#[derive(Parser)]
+#[command(max_term_width = 80)]
+struct Arguments {
+    #[command(flatten)]
+    threads: Threads,
+}
+
 fn main() -> ExitCode {
-    failure::end(ablate())
+    match parse::<Arguments>() {
+        Ok(arguments) => arguments.threads.run(ablate),
+        Err(code) => code,
+    }
 }
 
 fn ablate() -> Result<(), Box<dyn Error>> {
@@ -51,7 +70,7 @@ fn ablate() -> Result<(), Box<dyn Error>> {
 
     writeln!(
         out,
-        "Loss of {TARGET:?} after {PROMPT:?} with one head at its mean, less that with all (nats)\n"
+        "Loss of {TARGET:?} after {PROMPT:?} with one head at its mean,\nless that with all of them (nats)\n"
     )?;
     let heads = (0..n_heads).map(|head| format!("head {head}"));
     let headings = ["layer".to_owned()].into_iter().chain(heads);

@@ -7,22 +7,41 @@
 
 #[path = "shared/failure.rs"]
 mod failure;
+#[path = "shared/threads.rs"]
+mod threads;
+#[path = "shared/usage.rs"]
+mod usage;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use hooked_gpt2::analysis::loss::negative_log_likelihood;
 use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
+use threads::Threads;
+use usage::parse;
+
 const CLEAN: &str = "She was a very happy";
 const CORRUPTED: &str = "He was a very happy";
 const TARGET: &str = " woman";
 
+/// Patch a clean run into a corrupted one, layer by layer, and say how much of a word that brings back
+#[derive(Parser)]
+#[command(max_term_width = 80)]
+struct Arguments {
+    #[command(flatten)]
+    threads: Threads,
+}
+
 fn main() -> ExitCode {
-    failure::end(patch())
+    match parse::<Arguments>() {
+        Ok(arguments) => arguments.threads.run(patch),
+        Err(code) => code,
+    }
 }
 
 fn patch() -> Result<(), Box<dyn Error>> {
@@ -46,7 +65,7 @@ fn patch() -> Result<(), Box<dyn Error>> {
     let (with, without) = (loss(&clean, &NoHooks)?, loss(&corrupted, &NoHooks)?);
     writeln!(
         out,
-        "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?}, {without:.3} after {CORRUPTED:?}\n"
+        "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?},\n{without:.3} after {CORRUPTED:?}\n"
     )?;
     writeln!(out, "layer   loss  brought back by its clean input at the last position")?;
     for layer in layers {

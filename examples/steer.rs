@@ -6,15 +6,23 @@
 
 #[path = "shared/failure.rs"]
 mod failure;
+#[path = "shared/threads.rs"]
+mod threads;
+#[path = "shared/usage.rs"]
+mod usage;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::lens::steering::SteeringVector;
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
+
+use threads::Threads;
+use usage::parse;
 
 const TOWARDS: [&str; 3] =
     ["She was a good woman", "The girl and her mother", "Her sister was a lady"];
@@ -28,8 +36,19 @@ const PROMPT: &str = "It was the best of";
 const LAYER: usize = 5;
 const NEW_TOKENS: usize = 12;
 
+/// Steer a continuation along the direction between two activations, by more and more of it
+#[derive(Parser)]
+#[command(max_term_width = 80)]
+struct Arguments {
+    #[command(flatten)]
+    threads: Threads,
+}
+
 fn main() -> ExitCode {
-    failure::end(steer())
+    match parse::<Arguments>() {
+        Ok(arguments) => arguments.threads.run(steer),
+        Err(code) => code,
+    }
 }
 
 fn steer() -> Result<(), Box<dyn Error>> {

@@ -4,6 +4,7 @@
 //! - [Checkpoints][checkpoints]: directories, the hub, [the bundled model][bundled_model]
 //! - [Prompts and tasks][data]: answers, named places, files, generators of the literature's tasks
 //! - [Hooks and runs][hooks]: what is checked, what is kept, parts of a run
+//! - [Coming from TransformerLens][transformer_lens]: call by call, and which numbers differ
 //! - [Hook sites][sites]: the table, selections, what is computed when
 //! - [Edits][edits]: ablate, patch, steer, project out, interpolate, knock out, or a closure
 //! - [Batches][batches] of any lengths, one registry for all or one for each
@@ -41,6 +42,7 @@
 //! [sites]: self::sites
 //! [sweeps]: self::sweeps
 //! [threads]: self::threads
+//! [transformer_lens]: self::transformer_lens
 //! [weights]: self::weights
 
 // A page's own links and pictures are defined at its end, for those who read it in the repository. Of two
@@ -54,6 +56,7 @@ macro_rules! page {
         /// [edits]: crate::guide::edits
         /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
+        /// [checked]: crate::guide::hooks#what-is-checked
         /// [performance]: crate::guide::performance
         /// [saving]: crate::guide::edits#save-and-load
         /// [security]: crate::guide::security
@@ -100,6 +103,7 @@ page!(security, "../docs/security.md");
 page!(sites, "../docs/sites.md");
 page!(sweeps, "../docs/sweeps.md");
 page!(threads, "../docs/threads.md");
+page!(transformer_lens, "../docs/transformer_lens.md");
 page!(weights, "../docs/weights.md");
 
 #[cfg(doctest)]

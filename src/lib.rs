@@ -97,6 +97,7 @@ pub use config::{Activation, Config};
 pub use dispatch::{Activations, Ledger, LedgerEntry, Work};
 pub use error::{Error, Result};
 pub use model::{Effect, Generated, Generation, Gpt2, Logits, Parameter, Run, RunOutput, Sampling};
+pub use ndarray;
 pub use precision::Precision;
 pub use shared_tensor::SharedTensor;
 pub use tch;

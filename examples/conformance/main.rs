@@ -10,6 +10,8 @@ mod arguments;
 mod failure;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/threads.rs"]
+mod threads;
 #[path = "../shared/usage.rs"]
 mod usage;
 
@@ -27,13 +29,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    failure::end(check(&arguments))
+    arguments.threads.run(|| check(&arguments))
 }
 
 /// Succeeds if every identity holds.
 fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let device = device::parse(&arguments.device)?;
-    let checkpoint = source::open(&arguments.model, arguments.offline)?;
+    let checkpoint = source::open_named(&arguments.model, arguments.offline)?;
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} parts, {eta} left")?);
     let found = conformance::check(&checkpoint, arguments.dtype, device, |done, all| {

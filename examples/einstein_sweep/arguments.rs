@@ -10,6 +10,8 @@ use hooked_gpt2::checkpoint::Source;
 use hooked_gpt2::data::Bos;
 use hooked_gpt2::experiment::einstein::EinsteinSweep;
 
+use crate::threads::Threads;
+
 /// Scale the residual stream leaving one layer of GPT-2 after another, and watch one word.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 80)]
@@ -41,6 +43,8 @@ pub struct Arguments {
     /// The number format to compute in: f32, f64, or bf16, which is faster and less exact
     #[arg(long, default_value_t)]
     pub dtype: Precision,
+    #[command(flatten)]
+    pub threads: Threads,
     /// Where to compute: cpu, cuda, cuda:N or mps
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -94,7 +98,9 @@ fn stretch(text: &str) -> Result<RangeInclusive<usize>, String> {
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (number(first)?, number(last)?) {
-        (first, last) if first > last => Err(format!("layers run upward: `{last}-{first}`")),
+        (first, last) if first > last => {
+            Err(format!("`{first}-{last}` runs downward, allowed: `{last}-{first}`"))
+        }
         (first, last) => Ok(first..=last),
     }
 }

@@ -12,7 +12,7 @@ use hooked_gpt2::{Checkpoint, Gpt2, Result, device};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::arguments::Arguments;
-use crate::failure::{self, say};
+use crate::failure::say;
 use crate::usage::parse;
 use crate::{model, tables};
 
@@ -25,11 +25,11 @@ type Method = fn(
 ) -> Result<EinsteinReport>;
 
 pub fn main(method: Method) -> ExitCode {
-    let arguments = match parse() {
+    let arguments: Arguments = match parse() {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    failure::end(run(&arguments, method))
+    arguments.threads.run(|| run(&arguments, method))
 }
 
 fn run(arguments: &Arguments, method: Method) -> Result<(), Box<dyn Error>> {

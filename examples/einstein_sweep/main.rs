@@ -70,5 +70,7 @@ mod model;
 #[path = "../shared/source.rs"]
 mod source;
 mod tables;
+#[path = "../shared/threads.rs"]
+mod threads;
 #[path = "../shared/usage.rs"]
 mod usage;

@@ -7,6 +7,8 @@ use hooked_gpt2::Precision;
 use hooked_gpt2::checkpoint::Source;
 use hooked_gpt2::hook::Site;
 
+use crate::threads::Threads;
+
 /// Patch the clean run into the corrupted one, at each layer and position, and watch two words.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 80)]
@@ -32,6 +34,8 @@ pub struct Arguments {
     /// The number format to compute in: f32, f64, or bf16, which is faster and less exact
     #[arg(long, default_value_t)]
     pub dtype: Precision,
+    #[command(flatten)]
+    pub threads: Threads,
     /// Where to compute: cpu, cuda, cuda:N or mps
     #[arg(long, default_value = "cpu")]
     pub device: String,

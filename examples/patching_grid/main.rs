@@ -10,6 +10,8 @@ mod arguments;
 mod failure;
 #[path = "../shared/source.rs"]
 mod source;
+#[path = "../shared/threads.rs"]
+mod threads;
 #[path = "../shared/usage.rs"]
 mod usage;
 
@@ -31,13 +33,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    failure::end(patch(&arguments))
+    arguments.threads.run(|| patch(&arguments))
 }
 
 fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let device = device::parse(&arguments.device)?;
     let out = OutputDir::create(&arguments.out)?;
-    let checkpoint = source::open(&arguments.model, arguments.offline)?;
+    let checkpoint = source::open_named(&arguments.model, arguments.offline)?;
     let tokenizer = checkpoint.tokenizer()?;
     let clean = Batch::single(tokenizer.encode(&arguments.clean)?)?;
     let corrupted = Batch::single(tokenizer.encode(&arguments.corrupted)?)?;

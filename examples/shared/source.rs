@@ -1,5 +1,7 @@
 //! Opens the model that the command line names.
 
+use std::error::Error;
+
 use hooked_gpt2::checkpoint::{Download, DownloadProgress, Source};
 use hooked_gpt2::{Checkpoint, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,4 +25,15 @@ pub fn open(source: &Source, offline: bool) -> Result<Checkpoint> {
     let checkpoint = Checkpoint::open(source, Download::Reporting(&mut show));
     bar.finish_and_clear();
     checkpoint
+}
+
+/// The same of what a user named, with a word on what else the name may have meant.
+pub fn open_named(source: &Source, offline: bool) -> Result<Checkpoint, Box<dyn Error>> {
+    open(source, offline).map_err(|error| match source {
+        Source::Hub(name) if !name.contains('/') => format!(
+            "{error:#}; a directory is given as `./{name}`, this crate's own model as `bundled`"
+        )
+        .into(),
+        _ => error.into(),
+    })
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::failure::say;
+use super::failure::say;
 
 /// The arguments that the program was started with, or what it ends with at once.
 pub fn parse<Arguments: Parser>() -> Result<Arguments, ExitCode> {

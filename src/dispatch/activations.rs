@@ -11,15 +11,35 @@ use crate::site::Site;
 #[derive(Debug)]
 pub struct Activations {
     /// In execution order of their sites.
-    captures: Vec<Captured>,
-    n_sequences: usize,
+    pub(super) captures: Vec<Captured>,
+    pub(super) n_sequences: usize,
 }
 
 #[derive(Debug)]
-struct Captured {
-    spec: CaptureSpec,
-    /// What was kept of each group, and the segments of the group.
+pub(super) struct Captured {
+    pub spec: CaptureSpec,
+    /// What was kept of each group, and the segments of the group: step by step where positions come one after the
+    /// other.
     groups: Vec<(Vec<SegmentId>, Kept)>,
+}
+
+impl Captured {
+    /// What `read` makes of all that was kept of a segment, one of the rows of a group; `None` if nothing was.
+    pub fn of<T>(
+        &self,
+        segment: SegmentId,
+        read: impl FnOnce(&Kept, i64) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let steps = self.groups.iter().filter_map(|(segments, kept)| {
+            let row = segments.iter().position(|&member| member == segment)?;
+            Some((kept, row as i64))
+        });
+        match steps.collect::<Vec<_>>()[..] {
+            [] => Ok(None),
+            [(kept, row)] => read(kept, row).map(Some),
+            ref steps => read(&self.spec.joined(steps)?, 0).map(Some),
+        }
+    }
 }
 
 impl Activations {
@@ -78,12 +98,10 @@ impl Activations {
     ) -> Result<K::Found> {
         let spec = key.spec();
         let segment = segment_at(spec.site());
-        let of_spec = self.captures.iter().find(|captured| captured.spec == spec);
-        let groups = of_spec.into_iter().flat_map(|captured| &captured.groups);
-        for (segments, kept) in groups {
-            if let Some(row) = segments.iter().position(|&member| member == segment) {
-                return K::found(kept, row as i64);
-            }
+        if let Some(captured) = self.captures.iter().find(|captured| captured.spec == spec)
+            && let Some(found) = captured.of(segment, K::found)?
+        {
+            return Ok(found);
         }
         let what = spec.to_string();
         let captured = self.captured(segment_at);

@@ -263,6 +263,14 @@ impl<'a> Dispatcher<'a> {
         Ok((self.ledger, self.activations, self.work))
     }
 
+    /// The captured tensors, as gradients with respect to them can be asked for.
+    pub fn tracked(&self, n_sequences: usize) -> Result<Activations> {
+        match &self.tracking {
+            Some(tracking) => tracking.activations(&self.captures, n_sequences),
+            None => Ok(Activations::new(Vec::new(), n_sequences)),
+        }
+    }
+
     /// The gradients of `scalar` with respect to the captured sites; zero where it does not depend on
     /// one.
     pub fn gradients(&mut self, scalar: &Tensor, n_sequences: usize) -> Result<Activations> {

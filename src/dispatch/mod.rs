@@ -2,6 +2,7 @@
 
 mod activations;
 mod dispatcher;
+mod export;
 mod firing;
 mod interrupt;
 mod ledger;

@@ -43,10 +43,9 @@ impl Tracking {
         Ok(state)
     }
 
-    /// The gradients of `scalar`, each cut or reduced as what was captured is, and whole; zero where it does
-    /// not depend on a site.
+    /// The gradients of `scalar`; zero where it does not depend on a site.
     pub fn gradients(
-        self,
+        &self,
         scalar: &Tensor,
         captures: &[CaptureSpec],
         n_sequences: usize,
@@ -58,26 +57,44 @@ impl Tracking {
         } else {
             states.iter().map(|state| state.f_zeros_like()).collect::<Result<_, _>>()?
         };
+        let mut gradients = Vec::with_capacity(found.len());
+        for (state, gradient) in states.iter().zip(found) {
+            gradients.push(if gradient.defined() { gradient } else { state.f_zeros_like()? });
+        }
+        self.cut(&gradients, captures, n_sequences)
+    }
+
+    /// The captured tensors as a number may be made of them: it then depends on what they were computed from.
+    pub fn activations(&self, captures: &[CaptureSpec], n_sequences: usize) -> Result<Activations> {
+        let states = self.tracked.iter().map(|tracked| tracked.state.shallow_clone());
+        self.cut(&states.collect::<Vec<_>>(), captures, n_sequences)
+    }
+
+    /// A tensor for each one that is tracked, cut or reduced as what was captured is, and whole.
+    fn cut(
+        &self,
+        tensors: &[Tensor],
+        captures: &[CaptureSpec],
+        n_sequences: usize,
+    ) -> Result<Activations> {
         let mut specs = captures.to_vec();
         for whole in captures.iter().map(CaptureSpec::whole_of) {
             if !specs.contains(&whole) {
                 specs.push(whole);
             }
         }
-        let mut gradients = Activations::new(specs, n_sequences);
-        for (Tracked { site, before_edits, state, groups }, gradient) in
-            self.tracked.iter().zip(found)
+        let mut cut = Activations::new(specs, n_sequences);
+        for (Tracked { site, before_edits, groups, .. }, tensor) in self.tracked.iter().zip(tensors)
         {
-            let gradient = if gradient.defined() { gradient } else { state.f_zeros_like()? };
             for group in groups {
                 let of_group = if site.shape() == SiteShape::Attention {
-                    gradient.shallow_clone()
+                    tensor.shallow_clone()
                 } else {
-                    group.stacked(&gradient)?
+                    group.stacked(tensor)?
                 };
-                gradients.keep(*site, *before_edits, group, &of_group)?;
+                cut.keep(*site, *before_edits, group, &of_group)?;
             }
         }
-        Ok(gradients)
+        Ok(cut)
     }
 }

@@ -39,6 +39,8 @@ pub use tokenizer::TokenizerError;
 pub(crate) use listed::Listed;
 pub(crate) use shown::{shown, shown_debug, shown_path, shown_reason};
 
+use std::fmt;
+
 use crate::site::UnknownSite;
 
 /// The result of every fallible function of this crate.
@@ -47,9 +49,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Everything that can go wrong: each reason names what was given and what is allowed.
 ///
 /// `Display` is always one line, cuts long names and lists, and never repeats its
-/// [`source`](std::error::Error::source).
-/// So print the chain of sources, too, as [the guide](crate::guide::dependency#when-something-fails) shows: without it the
-/// reason may be missing. An error of the caller's own is printed as it is.
+/// [`source`](std::error::Error::source). So print the causes, too, without which the reason may be missing: `{:#}` writes
+/// the error and all of them in one line, of this type as of `anyhow::Error`. An error of the caller's own is printed as
+/// it is.
 ///
 /// ```
 /// use hooked_gpt2::error::{BatchError, Error};
@@ -60,57 +62,38 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
     /// A checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(CheckpointError),
     /// A text, or a tokenizer.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
+    Tokenizer(TokenizerError),
     /// The tokens of a run.
-    #[error(transparent)]
-    Batch(#[from] BatchError),
+    Batch(BatchError),
     /// Prompts, answers, places.
-    #[error(transparent)]
-    Data(#[from] DataError),
+    Data(DataError),
     /// A selection that model or input do not have.
-    #[error(transparent)]
-    Selection(#[from] SelectionError),
+    Selection(SelectionError),
     /// A hook.
-    #[error(transparent)]
-    Hook(#[from] HookError),
+    Hook(HookError),
     /// A capture.
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
+    Capture(CaptureError),
     /// An edit by itself, or a file of edits.
-    #[error(transparent)]
-    Intervention(#[from] InterventionError),
+    Intervention(InterventionError),
     /// A run or a generation.
-    #[error(transparent)]
-    Run(#[from] RunError),
+    Run(RunError),
     /// A sweep.
-    #[error(transparent)]
-    Sweep(#[from] SweepError),
+    Sweep(SweepError),
     /// Values for which a statistic has no meaning.
-    #[error(transparent)]
-    Analysis(#[from] AnalysisError),
+    Analysis(AnalysisError),
     /// What a model's activations are read for.
-    #[error(transparent)]
-    Lens(#[from] LensError),
+    Lens(LensError),
     /// An experiment.
-    #[error(transparent)]
-    Experiment(#[from] ExperimentError),
+    Experiment(ExperimentError),
     /// A device that this machine, or this libtorch, does not have.
-    #[error(
-        "device `{given}` is not available{}, available: {available}",
-        in_parentheses(.reason),
-        given = shown(given)
-    )]
     NoSuchDevice {
         /// The device.
         given: String,
@@ -120,7 +103,6 @@ pub enum Error {
         reason: Option<String>,
     },
     /// A word that is none of the allowed ones.
-    #[error("{what} `{given}` is not known, allowed: {allowed}", given = shown(given), allowed = shown_reason(allowed))]
     UnknownName {
         /// What the word should have named.
         what: &'static str,
@@ -130,32 +112,26 @@ pub enum Error {
         allowed: String,
     },
     /// A figure could not be drawn.
-    #[error("cannot draw a figure: {reason}", reason = shown_reason(reason))]
     Figure {
         /// The plotting library's reason.
         reason: String,
     },
     /// A tensor that holds its numbers otherwise than one after the other, or holds none.
-    #[error("the tensor is {given}, a dense one of a known kind is needed")]
     NotDense {
         /// What it is.
         given: &'static str,
     },
     /// There is too little memory for tensors. Where not even a megabyte is left, for the small things beside them, the
     /// process may end all the same: Rust aborts, and oneDNN does not check each of its own allocations.
-    #[error("there is too little memory{}", for_bytes(.bytes))]
     OutOfMemory {
         /// What was asked for in one piece, in bytes, if that is known.
         bytes: Option<usize>,
     },
     /// libtorch refused an operation.
-    #[error("libtorch: {}", first_line(.0))]
     Torch(tch::TchError),
     /// An error of the caller's own, from an edit, a metric or a closure: see [`other`](Self::other).
-    #[error(transparent)]
-    Other(#[from] Box<dyn std::error::Error + Send + Sync>),
+    Other(Box<dyn std::error::Error + Send + Sync>),
     /// Something that this crate promises never to happen: please report it.
-    #[error("this is a mistake of hooked-gpt2, please report it: {0}")]
     Bug(String),
 }
 
@@ -169,6 +145,93 @@ impl Error {
     /// ```
     pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other(error.into())
+    }
+}
+
+/// Makes the cases that a room's reason fills: they read, and are caused, as the reason is.
+macro_rules! reasons {
+    ($($case:ident $reason:ident;)*) => {
+        $(impl From<$reason> for Error {
+            fn from(reason: $reason) -> Self {
+                Self::$case(reason)
+            }
+        })*
+
+        impl Error {
+            /// The reason of a room, or the caller's own error, which this one passes on.
+            fn reason(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$case(reason) => Some(reason),)*
+                    Self::Other(error) => Some(&**error),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    File FileError;
+    Checkpoint CheckpointError;
+    Tokenizer TokenizerError;
+    Batch BatchError;
+    Selection SelectionError;
+    Hook HookError;
+    Capture CaptureError;
+    Intervention InterventionError;
+    Run RunError;
+    Sweep SweepError;
+    Analysis AnalysisError;
+    Data DataError;
+    Lens LensError;
+    Experiment ExperimentError;
+}
+
+impl From<Box<dyn std::error::Error + Send + Sync>> for Error {
+    fn from(error: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.reason().and_then(std::error::Error::source)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchDevice { given, available, reason } => {
+                let reason = in_parentheses(reason);
+                let given = shown(given);
+                write!(f, "device `{given}` is not available{reason}, available: {available}")?;
+            }
+            Self::UnknownName { what, given, allowed } => {
+                let (given, allowed) = (shown(given), shown_reason(allowed));
+                write!(f, "{what} `{given}` is not known, allowed: {allowed}")?;
+            }
+            Self::Figure { reason } => write!(f, "cannot draw a figure: {}", shown_reason(reason))?,
+            Self::NotDense { given } => {
+                write!(f, "the tensor is {given}, a dense one of a known kind is needed")?;
+            }
+            Self::OutOfMemory { bytes } => {
+                write!(f, "there is too little memory{}", for_bytes(bytes))?;
+            }
+            Self::Torch(error) => write!(f, "libtorch: {}", first_line(error))?,
+            Self::Bug(text) => {
+                write!(f, "this is a mistake of hooked-gpt2, please report it: {text}")?;
+            }
+            // All others have a reason. Its own `{:#}` might write the causes that follow.
+            _ => self.reason().map_or(Ok(()), |reason| write!(f, "{reason}"))?,
+        }
+        if f.alternate() {
+            let first = std::error::Error::source(self);
+            for cause in std::iter::successors(first, |cause| cause.source()) {
+                write!(f, ": {cause}")?;
+            }
+        }
+        Ok(())
     }
 }
 

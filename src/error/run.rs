@@ -105,9 +105,9 @@ pub enum RunError {
         /// Its kind.
         given: String,
     },
-    /// A number was to be differentiated that does not depend on the logits as they were given.
+    /// A number was to be differentiated that does not depend on the logits or activations as they were given.
     #[error(
-        "the number to differentiate was not computed from the logits, or was detached on the way"
+        "the number to differentiate was computed neither from the logits nor from captured activations, or was detached on the way"
     )]
     Detached,
     /// No token was to be generated.

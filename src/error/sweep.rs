@@ -81,6 +81,9 @@ pub enum SweepError {
         /// The length of each axis.
         shape: Vec<usize>,
     },
+    /// Logits were looked up that a sweep did not keep.
+    #[error("the sweep kept no logits, `Sweep::keep_logits` asks for them")]
+    LogitsNotKept,
     /// Variants were made for other tokens.
     #[error("the variants were made for another batch: sequence {sequence} has other tokens")]
     OtherTokens {
@@ -141,7 +144,9 @@ pub enum SweepError {
     },
     /// A sweep does not fit its memory, however it is split.
     #[error(
-        "one variant, with all that is captured before it, needs {needed} bytes besides the model, allowed: {max_bytes}"
+        "one variant, with all that is captured before it, needs {} ({needed} bytes) besides the model, allowed: {} ({max_bytes} bytes)",
+        mebibytes(*needed),
+        mebibytes(*max_bytes)
     )]
     BudgetTooSmall {
         /// The bytes allowed.
@@ -157,4 +162,9 @@ pub enum SweepError {
         /// Why.
         source: Box<Error>,
     },
+}
+
+/// Bytes as programs ask for them, rounded up: who allows as many has enough.
+fn mebibytes(bytes: usize) -> String {
+    format!("{:.1} MiB", (bytes as f64 / f64::from(1 << 20) * 10.0).ceil() / 10.0)
 }

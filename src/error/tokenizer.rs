@@ -39,11 +39,20 @@ pub enum TokenizerError {
         reason: String,
     },
     /// A text that must be one token is none or several.
-    #[error("{text} is {count} tokens {pieces}, exactly one is needed", text = shown_debug(text), count = pieces.len(), pieces = shown_debug(pieces))]
+    #[error("{text} is {count} tokens {pieces}, exactly one is needed{}", in_a_sentence(text, *is_one_behind_a_space), text = shown_debug(text), count = pieces.len(), pieces = shown_debug(pieces))]
     NotOneToken {
         /// The text.
         text: String,
         /// The tokens that it is made of.
         pieces: Vec<String>,
+        /// Whether it is one with a space before it, as a word inside a sentence is.
+        is_one_behind_a_space: bool,
     },
+}
+
+fn in_a_sentence(text: &str, is_one: bool) -> String {
+    if !is_one {
+        return String::new();
+    }
+    format!("; {}, with the space before it, is one", shown_debug(&format!(" {text}")))
 }

@@ -26,6 +26,18 @@ pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     write_with(path, content.as_ref(), None)
 }
 
+/// The same where `fill` writes the content, under the path that it is given.
+///
+/// # Errors
+/// Those of [`write`].
+pub(crate) fn write_by(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+    let written = behind_links(path).and_then(|target| {
+        let own = permissions_of(&target)?;
+        put_by(&target, own, |partial| fill(partial.path()))
+    });
+    written.map_err(|source| Error::File(FileError::Write { path: path.to_owned(), source }))
+}
+
 /// The same with these permissions, if there are any.
 ///
 /// # Errors
@@ -69,8 +81,16 @@ pub(crate) fn put(
     content: &[u8],
     permissions: Option<fs::Permissions>,
 ) -> io::Result<()> {
+    put_by(target, permissions, |partial| partial.as_file_mut().write_all(content))
+}
+
+fn put_by(
+    target: &Path,
+    permissions: Option<fs::Permissions>,
+    fill: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+) -> io::Result<()> {
     let mut partial = partial_in(directory_of(target), permissions.as_ref())?;
-    partial.as_file_mut().write_all(content)?;
+    fill(&mut partial)?;
     if let Some(permissions) = permissions {
         partial.as_file().set_permissions(permissions)?;
     }

@@ -191,7 +191,7 @@ impl Reduced for Moments {
     type Found = Self;
 
     fn found(kept: &Kept, row: i64) -> Result<Self> {
-        Ok(Self::new(kept.count, kept.row(0, row)?, kept.row(1, row)?))
+        kept.moments(row)
     }
 }
 

@@ -59,6 +59,11 @@ impl Moments {
         &self.mean
     }
 
+    /// The sum of squared differences from the mean.
+    pub(super) fn squares(&self) -> &Tensor {
+        &self.squares
+    }
+
     /// The variance, the squares divided by [`count`](Self::count), in f64.
     ///
     /// # Errors

@@ -1,16 +1,21 @@
 //! Text from the model, token by token.
 
+use ndarray::Array1;
+
 use super::Gpt2;
 use super::cache::Cache;
 use super::pass::Pass;
 use super::sampling::Sampling;
 use super::scored::Scored;
+use crate::analysis::loss::log_softmax;
+use crate::analysis::rank::{RankedToken, top_k};
 use crate::batch::Batch;
-use crate::dispatch::{Dispatcher, Intent, Ledger, Registries, Work};
-use crate::error::{BatchError, Result, RunError};
+use crate::dispatch::{Activations, Dispatcher, Intent, Ledger, Registries, Work};
+use crate::error::{AnalysisError, BatchError, Result, RunError};
 use crate::grad_mode::without_gradients;
-use crate::hook::{HookRegistry, Positions};
+use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, add_captures};
 use crate::layout::{Segment, SegmentId, Segments};
+use crate::scalar::numbers;
 
 /// A continuation to be: how many tokens, how they are chosen, what to change on the way.
 ///
@@ -29,6 +34,8 @@ pub struct Generation<'a> {
     registries: Registries<'a>,
     sampling: Sampling,
     stop_token: Option<u32>,
+    captures: Vec<CaptureSpec>,
+    kept_top: Option<usize>,
 }
 
 /// What a generation gives back.
@@ -37,6 +44,12 @@ pub struct Generation<'a> {
 pub struct Generated {
     /// The new tokens of each sequence, the stop token included.
     pub tokens: Vec<Vec<u32>>,
+    /// The log-probability of each of them, in nats: what the model gives it, with hooks and before any temperature.
+    pub log_probs: Vec<Vec<f64>>,
+    /// The most likely tokens in the place of each new one, if they were [asked for](Generation::keep_top).
+    pub top: Vec<Vec<Vec<RankedToken>>>,
+    /// The activations that were asked for.
+    pub activations: Activations,
     /// What each hook did, over all steps.
     pub ledger: Ledger,
     /// What was computed.
@@ -52,6 +65,8 @@ impl<'a> Generation<'a> {
             registries: Registries::NONE,
             sampling: Sampling::greedy(),
             stop_token: None,
+            captures: Vec::new(),
+            kept_top: None,
         }
     }
 
@@ -80,12 +95,40 @@ impl<'a> Generation<'a> {
         self
     }
 
+    /// Keeps these activations of every position that is computed, of prompts and new tokens, as one run over the
+    /// whole text would: all but the last token of the text, which is chosen and not computed.
+    ///
+    /// Positions of a [`Capture`](crate::hook::Capture) are absolute like those of hooks: what is counted from the end is
+    /// counted from the end of the prompt. Of attention there are as many keys as there are positions up to the last
+    /// captured one.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, hook::Site, tch::Device};
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+    /// let prompt = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
+    /// let generated = model.generate(&prompt, 8).capture([Site::resid_post(5)]).execute()?;
+    /// let residual = generated.activations.get(Site::resid_post(5), 0)?; // [pos, d_model]
+    /// assert_eq!(residual.size()[0], 5 + 8 - 1);
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
+    pub fn capture(mut self, keys: impl IntoIterator<Item = impl CaptureKey>) -> Self {
+        add_captures(&mut self.captures, keys);
+        self
+    }
+
+    /// Keeps the `k` most likely tokens in the place of each new one, with their log-probabilities.
+    pub fn keep_top(mut self, k: usize) -> Self {
+        self.kept_top = Some(k);
+        self
+    }
+
     /// Generates.
     ///
     /// # Errors
     /// Those of [`Run::execute`](crate::Run::execute), hooks being checked against every step before the
     /// first; [`NoNewTokens`](crate::error::RunError::NoNewTokens), [`ContinuationTooLong`](crate::error::RunError::ContinuationTooLong),
-    /// [`TopKOutOfRange`](crate::error::AnalysisError::TopKOutOfRange), and [`MixesPositions`](crate::error::HookError::MixesPositions) for
+    /// [`TopKOutOfRange`](crate::error::AnalysisError::TopKOutOfRange), [`Refused`](crate::error::CaptureError::Refused) for captures, and [`MixesPositions`](crate::error::HookError::MixesPositions) for
     /// hooks whose result at one position depends on others.
     pub fn execute(self) -> Result<Generated> {
         let layouts = self.layouts()?;
@@ -94,12 +137,17 @@ impl<'a> Generation<'a> {
         if let Some(given) = self.stop_token.filter(|&token| token as usize >= config.d_vocab) {
             return Err(BatchError::TokenOutOfRange { given, d_vocab: config.d_vocab }.into());
         }
-        let intent = Intent { in_steps: true, ..Intent::of(self.registries) };
+        if let Some(given) = self.kept_top.filter(|k| !(1..=config.d_vocab).contains(k)) {
+            return Err(AnalysisError::TopKOutOfRange { given, allowed: config.d_vocab }.into());
+        }
+        let captures = self.captures.clone();
+        let intent = Intent { in_steps: true, captures, ..Intent::of(self.registries) };
         let form = (self.model.precision.kind(), self.model.device);
         let mut dispatcher = Dispatcher::new(config, &layouts, intent, form)?;
-        let tokens = without_gradients(|| self.steps(&layouts, &mut dispatcher))?;
-        let (ledger, _, work) = dispatcher.finish()?;
-        Ok(Generated { tokens, ledger, work })
+        let new = without_gradients(|| self.steps(&layouts, &mut dispatcher))?;
+        let (ledger, activations, work) = dispatcher.finish()?;
+        let NewTokens { tokens, log_probs, top } = new;
+        Ok(Generated { tokens, log_probs, top, activations, ledger, work })
     }
 
     /// What each step computes: first the prompts, then one position after the other. The last token
@@ -121,10 +169,11 @@ impl<'a> Generation<'a> {
         Ok(steps.take(self.max_new_tokens).collect())
     }
 
-    fn steps(&self, layouts: &[Segments], hooks: &mut Dispatcher<'_>) -> Result<Vec<Vec<u32>>> {
+    fn steps(&self, layouts: &[Segments], hooks: &mut Dispatcher<'_>) -> Result<NewTokens> {
         let mut cache = Cache::new(self.model.config.n_layers);
         let mut sequences = self.prompts.sequences().to_vec();
         let mut is_done = vec![false; sequences.len()];
+        let mut new = NewTokens::of(sequences.len());
         for layout in layouts {
             let (segments, _) = layout.only(|SegmentId(sequence)| !is_done[sequence]);
             if segments.rows == 0 {
@@ -145,18 +194,32 @@ impl<'a> Generation<'a> {
             };
             for (row, (segment, _)) in segments.by_row().enumerate() {
                 let &Segment { sequence, example, .. } = segment;
-                let of_row = logits.f_get(row as i64)?;
-                let token = self.sampling.choose(&of_row, example, segment.span.end)?;
+                let of_row = Array1::from(numbers(&logits.f_get(row as i64)?)?);
+                let token = self.sampling.choose(of_row.view(), example, segment.span.end)?;
+                new.tokens[sequence].push(token);
+                new.log_probs[sequence].push(log_softmax(of_row.view())?[token as usize]);
+                if let Some(k) = self.kept_top {
+                    new.top[sequence].push(top_k(of_row.view(), k)?);
+                }
                 sequences[sequence].push(token);
                 is_done[sequence] = self.stop_token == Some(token);
             }
             cache.retain(|SegmentId(sequence)| !is_done[sequence])?;
         }
-        let prompts = self.prompts.sequences();
-        Ok(sequences
-            .iter()
-            .zip(prompts)
-            .map(|(all, prompt)| all[prompt.len()..].to_vec())
-            .collect())
+        Ok(new)
+    }
+}
+
+/// What is known of the new tokens of each sequence.
+struct NewTokens {
+    tokens: Vec<Vec<u32>>,
+    log_probs: Vec<Vec<f64>>,
+    top: Vec<Vec<Vec<RankedToken>>>,
+}
+
+impl NewTokens {
+    fn of(n_sequences: usize) -> Self {
+        let (tokens, log_probs) = (vec![Vec::new(); n_sequences], vec![Vec::new(); n_sequences]);
+        Self { tokens, log_probs, top: vec![Vec::new(); n_sequences] }
     }
 }

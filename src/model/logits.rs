@@ -3,7 +3,8 @@
 use ndarray::Array1;
 use tch::Tensor;
 
-use crate::error::{BatchError, Error, Result, RunError};
+use crate::analysis::loss::negative_log_likelihood;
+use crate::error::{AnalysisError, BatchError, Error, Result, RunError};
 use crate::hook::TensorForm;
 use crate::scalar::{numbers, scalar};
 
@@ -15,7 +16,7 @@ pub struct Logits {
 
 #[derive(Debug)]
 pub(super) struct SequenceLogits {
-    pub len: usize,
+    pub tokens: Vec<u32>,
     pub positions: Vec<usize>,
     /// `[positions, d_vocab]`
     pub logits: Tensor,
@@ -53,7 +54,7 @@ impl Logits {
     /// # Errors
     /// Those of [`at`](Self::at).
     pub fn last(&self, sequence: usize) -> Result<Array1<f64>> {
-        self.at(sequence, self.sequence(sequence)?.len - 1)
+        self.at(sequence, self.sequence(sequence)?.tokens.len().saturating_sub(1))
     }
 
     /// The logits after the token at `position`, for [`analysis`](crate::analysis).
@@ -70,6 +71,46 @@ impl Logits {
             return Err(RunError::NotUnembedded { given, sequence, unembedded }.into());
         };
         Ok(Array1::from(numbers(&logits.f_get(row as i64)?)?))
+    }
+
+    /// The loss of each token of a sequence given those before it, in nats: the negative log-likelihood of the token that
+    /// follows each unembedded position. The last position has none that follows.
+    ///
+    /// # Shapes
+    /// - result: `[n]`, n one less than the tokens of the sequence if all its positions were unembedded
+    ///
+    /// # Errors
+    /// [`BatchError::NoSuchSequence`].
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
+    /// let text = Batch::single(checkpoint.tokenizer()?.encode("It was the best of times")?)?;
+    /// let logits = model.run(&text).execute()?.logits;
+    /// assert_eq!(logits.losses(0)?.len(), 5);
+    /// println!("{:.3} nats a token", logits.mean_loss(0)?);
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
+    pub fn losses(&self, sequence: usize) -> Result<Array1<f64>> {
+        let SequenceLogits { tokens, positions, .. } = self.sequence(sequence)?;
+        let next =
+            positions.iter().filter_map(|&position| Some((position, *tokens.get(position + 1)?)));
+        let losses = next.map(|(position, next)| {
+            negative_log_likelihood(self.at(sequence, position)?.view(), next)
+        });
+        losses.collect()
+    }
+
+    /// The mean of the [losses](Self::losses) of a sequence, in nats: what `transformers` gives for `labels=input_ids`, and
+    /// TransformerLens for `return_type="loss"`, of one sequence all of whose positions were unembedded.
+    ///
+    /// # Errors
+    /// [`BatchError::NoSuchSequence`], and [`TooFewValues`](AnalysisError::TooFewValues) where nothing follows an unembedded
+    /// position.
+    pub fn mean_loss(&self, sequence: usize) -> Result<f64> {
+        let none = AnalysisError::TooFewValues { statistic: "mean_loss", needed: 1, given: 0 };
+        Ok(self.losses(sequence)?.mean().ok_or(none)?)
     }
 
     /// The largest difference of any logit; `None` if all are bit for bit the same.

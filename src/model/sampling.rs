@@ -1,15 +1,13 @@
 //! How the next token is chosen.
 
-use ndarray::Array1;
+use ndarray::{Array1, ArrayView1};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedIndex;
-use tch::Tensor;
 
 use crate::analysis::rank::top_k;
 use crate::error::{AnalysisError, Result, RunError};
-use crate::scalar::numbers;
 
 /// How the next token is chosen from the logits.
 ///
@@ -70,11 +68,15 @@ impl Sampling {
     ///
     /// # Shapes
     /// - logits: `[d_vocab]`
-    pub(super) fn choose(self, logits: &Tensor, example: u64, position: usize) -> Result<u32> {
-        let logits = numbers(logits)?;
+    pub(super) fn choose(
+        self,
+        logits: ArrayView1<'_, f64>,
+        example: u64,
+        position: usize,
+    ) -> Result<u32> {
         // A logit of negative infinity bans its token.
         let is_allowed = |&(_, logit): &(u32, f64)| logit != f64::NEG_INFINITY;
-        let allowed = (0..).zip(logits).filter(is_allowed);
+        let allowed = (0..).zip(logits.iter().copied()).filter(is_allowed);
         let (tokens, logits): (Vec<u32>, Vec<f64>) = allowed.unzip();
         if tokens.is_empty() || logits.contains(&f64::INFINITY) {
             return Err(RunError::NothingToDraw { position }.into());

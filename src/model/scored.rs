@@ -69,16 +69,17 @@ impl Scored {
         Err(Error::Bug("a logit is NaN at no position".to_owned()))
     }
 
-    /// Cuts the flat logits into sequences, in the batch's order.
-    pub fn cut(&self, logits: &Tensor) -> Result<Logits> {
+    /// Cuts the flat logits into the `sequences` of the batch, in its order.
+    pub fn cut(&self, logits: &Tensor, sequences: &[Vec<u32>]) -> Result<Logits> {
         let mut start = 0;
         let mut cut = Vec::with_capacity(self.segments.len());
-        for &(segment, len, ref positions) in &self.segments {
+        for &(segment, _, ref positions) in &self.segments {
             let positions = positions.clone();
             let count = positions.len() as i64;
             let logits = logits.f_narrow(0, start, count)?;
             start += count;
-            cut.push((segment, SequenceLogits { len, positions, logits }));
+            let tokens = sequences.get(segment.0).cloned().unwrap_or_default();
+            cut.push((segment, SequenceLogits { tokens, positions, logits }));
         }
         cut.sort_by_key(|&(segment, _)| segment);
         Ok(Logits::new(cut.into_iter().map(|(_, logits)| logits).collect()))

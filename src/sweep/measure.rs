@@ -167,6 +167,7 @@ impl Plan<'_> {
                 return Err(SweepError::MetricTwice { name: name.to_owned() }.into());
             }
             metric.check(&Scored {
+                axes: self.variants.axes(),
                 d_vocab: self.sweep.model.config().d_vocab,
                 sequences: self.sweep.batch.sequences(),
                 positions: &self.scored,

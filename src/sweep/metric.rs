@@ -1,9 +1,10 @@
 //! What can be measured of a variant's logits.
 
 use super::reading::Reading;
+use super::variants::Axis;
 use crate::error::Result;
 
-/// One number of a reading.
+/// One number of a reading, which says [of which variant](Reading::index) it is.
 pub trait Metric {
     /// The name under which the results have it.
     fn name(&self) -> &str;
@@ -42,6 +43,8 @@ pub trait Metric {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Scored<'a> {
+    /// The axes of the variants.
+    pub axes: &'a [Axis],
     /// The size of the vocabulary.
     pub d_vocab: usize,
     /// The tokens of each sequence.

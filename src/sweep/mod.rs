@@ -39,6 +39,7 @@ mod cone;
 mod engine;
 mod forking;
 mod isolated;
+mod means;
 mod measure;
 mod metric;
 mod metrics;
@@ -77,6 +78,7 @@ pub struct Sweep<'a> {
     base_hooks: &'a dyn HookRegistry,
     score: Positions,
     captures: Vec<CaptureSpec>,
+    keeps_logits: bool,
     max_bytes: Option<usize>,
 }
 
@@ -84,7 +86,8 @@ impl<'a> Sweep<'a> {
     /// A sweep over variants of each sequence of `batch`, read at the last position.
     pub fn new(model: &'a Gpt2, batch: &'a Batch) -> Self {
         let (base_hooks, score) = (&NoHooks, Positions::last());
-        Self { model, batch, base_hooks, score, captures: Vec::new(), max_bytes: None }
+        let (captures, keeps_logits) = (Vec::new(), false);
+        Self { model, batch, base_hooks, score, captures, keeps_logits, max_bytes: None }
     }
 
     /// Intervenes on the bases, and with that on all variants before their own hooks: a base corrupted
@@ -109,6 +112,15 @@ impl<'a> Sweep<'a> {
         self
     }
 
+    /// Keeps the logits of every variant and every base at the scored positions: [`Results::logits`] finds them.
+    ///
+    /// All of them at once may be large: 1000 variants of GPT-2 take 200 MB, which count towards
+    /// [`max_bytes`](Self::max_bytes). [`Plan::read`] shows each as it comes, and keeps none.
+    pub fn keep_logits(mut self) -> Self {
+        self.keeps_logits = true;
+        self
+    }
+
     /// Splits the sweep into passes that need no more memory than this, besides the model but with all that
     /// is captured. Otherwise half of what the machine has free; 4 GiB on a GPU, whose memory libtorch does
     /// not tell of.
@@ -127,7 +139,10 @@ impl<'a> Sweep<'a> {
     /// [`VariantSequences`](crate::error::SweepError::VariantSequences) and
     /// [`OtherTokens`](crate::error::SweepError::OtherTokens) for variants of another batch;
     /// [`BudgetTooSmall`](crate::error::SweepError::BudgetTooSmall).
-    pub fn plan(self, variants: &'a Variants) -> Result<Plan<'a>> {
+    pub fn plan(mut self, variants: &'a Variants) -> Result<Plan<'a>> {
+        if self.keeps_logits {
+            add_captures(&mut self.captures, [results::logits_at(self.score.clone())]);
+        }
         Plan::new(self, variants)
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView1};
 
 use super::plan::Plan;
-use super::variants::VariantId;
+use super::variants::{Axis, VariantId};
 use crate::error::{Result, RunError};
 
 /// The logits of a variant, or of a base, at one scored position, beside those of the base.
@@ -12,6 +12,8 @@ use crate::error::{Result, RunError};
 pub struct Reading<'a> {
     /// The variant's index along each axis of the variants; `None` if this is a base itself.
     pub index: Option<&'a [usize]>,
+    /// The axes of the variants.
+    pub axes: &'a [Axis],
     /// Index of the sequence in the batch.
     pub sequence: usize,
     /// The position in the sequence.
@@ -26,7 +28,13 @@ pub struct Reading<'a> {
     pub base: ArrayView1<'a, f64>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// The variant's label along each axis of the variants; none if this is a base itself.
+    pub fn labels(&self) -> impl Iterator<Item = &'a str> {
+        let along = self.axes.iter().zip(self.index.unwrap_or_default());
+        along.map(|(axis, &index)| &*axis.labels[index])
+    }
+
     /// Checks that no logit is NaN, of the base neither.
     pub(super) fn check_numbers(&self) -> Result<()> {
         let has_nan = |logits: &ArrayView1<'_, f64>| logits.iter().any(|logit| logit.is_nan());
@@ -59,6 +67,7 @@ impl Plan<'_> {
         for (scored, &position) in self.scored[sequence].iter().enumerate() {
             let reading = Reading {
                 index: index.as_deref(),
+                axes: self.variants.axes(),
                 sequence,
                 position,
                 scored,

@@ -1,6 +1,7 @@
 //! What a sweep found.
 
-use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn};
+use ndarray::{Array2, ArrayD, ArrayViewD, IxDyn, ShapeError};
+use tch::Tensor;
 
 use super::captured::Captured;
 use super::metric::Metric;
@@ -8,8 +9,9 @@ use super::plan::Plan;
 use super::variants::{Axis, VariantId};
 use crate::dispatch::{Activations, Work};
 use crate::error::{BatchError, Error, Result, SweepError};
-use crate::hook::{CaptureKey, HookRegistry};
+use crate::hook::{Capture, CaptureKey, HookRegistry, Positions, Site};
 use crate::layout::StagedSegment;
+use crate::scalar::numbers;
 
 /// The metrics of every variant and of the bases, and what was done to get them.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Results {
     axes: Vec<Axis>,
     /// The scored positions of each sequence.
     positions: Vec<Vec<usize>>,
+    /// How they were asked for, where logits are kept.
+    logits_at: Option<Positions>,
     pub(super) metrics: Vec<Measured>,
     changes: Vec<Option<Change>>,
     pub(super) measured: usize,
@@ -78,6 +82,7 @@ impl Results {
         Self {
             metrics: metrics.collect(),
             positions: plan.scored.clone(),
+            logits_at: plan.sweep.keeps_logits.then(|| plan.sweep.score.clone()),
             changes: vec![None; plan.variants.n_points() * n_sequences],
             measured: 0,
             work: Work::default(),
@@ -90,6 +95,16 @@ impl Results {
     /// `position`, the number among the scored positions of the sequence.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
+    }
+
+    /// The axes of the variants alone.
+    pub fn variant_axes(&self) -> &[Axis] {
+        &self.axes[..self.axes.len() - 2]
+    }
+
+    /// The names of the metrics that were measured.
+    pub fn metrics(&self) -> impl Iterator<Item = &str> {
+        self.metrics.iter().map(|metric| &*metric.name)
     }
 
     /// The scored positions of one sequence of the batch.
@@ -197,9 +212,32 @@ impl Results {
         self.captured.of_base(key, sequence)
     }
 
-    /// Behind the axes of the variants come sequences and positions.
-    fn variant_axes(&self) -> &[Axis] {
-        &self.axes[..self.axes.len() - 2]
+    /// The logits of one variant, if the sweep [keeps them](super::Sweep::keep_logits): of the one at `index` along the
+    /// axes of the variants, in one sequence of the batch.
+    ///
+    /// # Shapes
+    /// - result: `[position, d_vocab]`, a row for each of the scored [positions](Self::positions)
+    ///
+    /// # Errors
+    /// [`SweepError::NoSuchPoint`], [`BatchError::NoSuchSequence`], [`SweepError::LogitsNotKept`], and
+    /// [`NotCaptured`](crate::error::CaptureError::NotCaptured) where a sweep that was stopped has not come to.
+    pub fn logits(&self, index: &[usize], sequence: usize) -> Result<Array2<f64>> {
+        let id = self.variant(index, sequence)?;
+        matrix(&self.captured.of_variant(self.logits_key()?, id)?)
+    }
+
+    /// The logits of the base in one sequence of the batch, in the same form.
+    ///
+    /// # Errors
+    /// Those of [`logits`](Self::logits).
+    pub fn logits_of_base(&self, sequence: usize) -> Result<Array2<f64>> {
+        self.check_sequence(sequence)?;
+        matrix(&self.captured.of_base(self.logits_key()?, sequence)?)
+    }
+
+    fn logits_key(&self) -> Result<Capture> {
+        let positions = self.logits_at.clone().ok_or(SweepError::LogitsNotKept)?;
+        Ok(logits_at(positions))
     }
 
     /// The variant at `index` along the axes, in one sequence.
@@ -260,4 +298,21 @@ impl Results {
         self.captured.take_plain(variant, activations);
         self.work += work;
     }
+}
+
+/// The capture that keeps logits at scored positions.
+pub(super) fn logits_at(positions: Positions) -> Capture {
+    Capture::new(Site::unembed()).positions(positions)
+}
+
+/// A matrix of libtorch's, in f64.
+fn matrix(tensor: &Tensor) -> Result<Array2<f64>> {
+    let (rows, columns) = tensor.size2()?;
+    let numbers = numbers(tensor)?;
+    Array2::from_shape_vec((rows as usize, columns as usize), numbers).map_err(bug)
+}
+
+/// What the shapes of a sweep's own values never are.
+pub(super) fn bug(error: ShapeError) -> Error {
+    Error::Bug(error.to_string())
 }

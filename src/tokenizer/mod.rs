@@ -164,6 +164,25 @@ impl Tokenizer {
         guarded(|| self.inner.decode(tokens, false)).map_err(failed)
     }
 
+    /// The text of each of `tokens` by itself: what a column or an axis of tokens is labelled with. Joined they are the
+    /// text, unless a character is made of several tokens: each of those is `�`. Printed with `{:?}`, spaces and line
+    /// breaks can be seen.
+    ///
+    /// ```
+    /// # let checkpoint = hooked_gpt2::Checkpoint::bundled()?;
+    /// let tokenizer = checkpoint.tokenizer()?;
+    /// let pieces = tokenizer.pieces(&tokenizer.encode("It was the best of")?)?;
+    /// assert_eq!(pieces, ["It", " was", " the", " best", " of"]);
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode).
+    #[doc(alias = "to_str_tokens")]
+    pub fn pieces(&self, tokens: &[u32]) -> Result<Vec<String>> {
+        tokens.iter().map(|&token| self.decode(&[token])).collect()
+    }
+
     /// The one token that `text` is. A word inside a sentence carries its space: `" curious"`.
     ///
     /// # Errors
@@ -173,12 +192,12 @@ impl Tokenizer {
         match tokens[..] {
             [token] => Ok(token),
             _ => {
-                let pieces = tokens.iter().map(|&token| self.decode(&[token]));
-                Err(TokenizerError::NotOneToken {
-                    text: text.to_owned(),
-                    pieces: pieces.collect::<Result<_>>()?,
-                }
-                .into())
+                let (text, pieces) = (text.to_owned(), self.pieces(&tokens)?);
+                let behind_a_space = self.encode(&format!(" {text}"));
+                let is_word = text.starts_with(|first: char| !first.is_whitespace());
+                let is_one_behind_a_space =
+                    is_word && behind_a_space.is_ok_and(|tokens| tokens.len() == 1);
+                Err(TokenizerError::NotOneToken { text, pieces, is_one_behind_a_space }.into())
             }
         }
     }

@@ -322,7 +322,7 @@ fn every_absurd_call_is_answered() {
             w.differentiate(|logits| logits.sum(Kind::Float).to_kind(Kind::ComplexFloat));
         "the gradient of a sparse number" => "the tensor is sparse, a dense one of a known kind is needed":
             w.differentiate(|logits| logits.sum(Kind::Float).unsqueeze(0).to_sparse(None, None::<i64>, None));
-        "the gradient of what was detached" => "the number to differentiate was not computed from the logits, or was detached on the way":
+        "the gradient of what was detached" => "the number to differentiate was computed neither from the logits nor from captured activations, or was detached on the way":
             w.differentiate(|logits| logits.detach().sum(Kind::Float));
         "gradients round a layer norm" => "blocks.1.hook_q_input goes round blocks.1.ln1.hook_scale once it is edited or differentiated: gradients take one run for each": w
             .run()
@@ -427,7 +427,7 @@ fn every_absurd_call_is_answered() {
             Sweep::new(&w.model, &w.batch).score(Positions::at(HUGE)).plan(&w.variants());
         "a sweep scored at no position" => "no position is selected, at least one is needed":
             Sweep::new(&w.model, &w.batch).score(Positions::several([])).plan(&w.variants());
-        "a sweep without memory" => "one variant, with all that is captured before it, needs 130664 bytes besides the model, allowed: 0": Sweep::new(&w.model, &w.batch).max_bytes(0).plan(&w.variants());
+        "a sweep without memory" => "one variant, with all that is captured before it, needs 0.2 MiB (130664 bytes) besides the model, allowed: 0.0 MiB (0 bytes)": Sweep::new(&w.model, &w.batch).max_bytes(0).plan(&w.variants());
         "a sweep that captures layer usize::MAX" => "blocks.MAX.attn.hook_z cannot be captured: layer MAX is not in the model, allowed: 0 to 2":
             Sweep::new(&w.model, &w.batch).capture([Site::z(HUGE)]).plan(&w.variants());
         "a sweep of the top usize::MAX" => "blocks.0.attn.hook_z (top MAX) cannot be captured: top MAX is out of range, allowed: 1 to 8":

@@ -102,6 +102,68 @@ fn the_small_examples_run_and_say_what_they_found() {
 }
 
 #[test]
+fn every_example_says_what_it_does_and_takes_a_number_of_threads() {
+    let examples = [
+        "ablate_heads",
+        "conformance",
+        "einstein_sweep",
+        "patch_residual",
+        "patching_grid",
+        "steer",
+    ];
+    for example in examples {
+        let help = run_example(example, &[], &["--help"]);
+        let text = String::from_utf8(help.stdout).unwrap();
+        assert!(help.status.success() && text.contains("--threads <N>"), "{example}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let refused = run_example(example, &[], &["--threads", "0"]);
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && text.contains("0 is not in 1..=1024"), "{text}");
+    }
+    let [one, two] = ["1", "2"].map(|threads| run_example("steer", &[], &["--threads", threads]));
+    assert!(one.status.success() && one.stdout == two.stdout);
+}
+
+/// What the library that the threads are from says of itself when it is loaded.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_threads_of_an_example_sleep_while_they_wait_unless_somebody_says_otherwise() {
+    let spins = |environment: &[(&str, &str)]| {
+        let environment = [environment, &[("OMP_DISPLAY_ENV", "verbose")]].concat();
+        let output = run_example("steer", &environment, &["--threads", "1"]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        let lines = text.lines().filter_map(|line| line.split_once("GOMP_SPINCOUNT = "));
+        lines.map(|(_, count)| count.trim_matches('\'').to_owned()).collect::<Vec<_>>()
+    };
+    let started_twice = spins(&[]);
+    assert_eq!(started_twice.len(), 2, "{started_twice:?}");
+    assert!(started_twice[0] != "0" && started_twice[1] == "0", "{started_twice:?}");
+    assert_eq!(spins(&[("OMP_WAIT_POLICY", "active")]).len(), 1);
+    assert_eq!(spins(&[("GOMP_SPINCOUNT", "1000")]), ["1000"]);
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused_with_what_can() {
+    let out = tempfile::tempdir().unwrap();
+    for (arguments, expected) in [
+        (&["--layers", "5-2"][..], "`5-2` runs downward, allowed: `2-5`"),
+        (&["--model", "nosuch", "--offline"], "a directory is given as `./nosuch`"),
+        (
+            &["--model", "bundled", "--target", "happy"],
+            "; \" happy\", with the space before it, is one",
+        ),
+    ] {
+        let output = run_in(out.path(), arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(expected), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let output = patching_grid(out.path(), &["--max-mib", "1"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("MiB (") && text.contains("allowed: 1.0 MiB (1048576 bytes)"), "{text}");
+}
+
+#[test]
 fn the_json_is_alone_on_standard_output_and_the_same_as_the_file() {
     let out = tempfile::tempdir().unwrap();
     let output = run_in(out.path(), &[&BUNDLED[..], &["--json", "--dtype", "f64"]].concat());

@@ -1,13 +1,16 @@
 //! Continuations: against Hugging Face, and against runs over the whole text.
 
-use hooked_gpt2::error::{AnalysisError, BatchError, InterventionError, RunError, SelectionError};
-use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions};
+use hooked_gpt2::error::{
+    AnalysisError, BatchError, CaptureError, InterventionError, RunError, SelectionError,
+};
+use hooked_gpt2::hook::{At, Capture, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::tch::Device;
-use hooked_gpt2::{Batch, Checkpoint, Error, Generation, Gpt2, Precision, Sampling};
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Batch, Checkpoint, Error, Generated, Generation, Gpt2, Precision, Sampling};
 use serde::Deserialize;
 
-use crate::support::{fixtures, reason, single, tiny};
+use crate::support::{fixtures, largest, largest_difference, reason, single, tiny};
+use crate::tolerance;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -345,5 +348,165 @@ fn the_coldest_temperatures_draw_the_most_likely_token() {
             let drawn = model.generate(&prompts, 6).sampling(cold).execute().unwrap().tokens;
             assert_eq!(drawn, greedy, "{temperature:e}");
         }
+    }
+}
+
+const PROMPTS: [&[u32]; 2] = [&[3, 14, 15, 92, 65], &[35, 89]];
+const NEW: usize = 7;
+
+/// What is changed while [`PROMPTS`] are continued.
+fn halved() -> Interventions {
+    let mut hooks = Interventions::new();
+    hooks.scale(At::resid_mid(1), 0.5).unwrap().scale(At::v(2).heads([1]), 3.0).unwrap();
+    hooks
+}
+
+/// Each whole text of a generation but its last token, which is not computed.
+fn computed(generated: &Generated) -> Batch {
+    let texts = PROMPTS.iter().zip(&generated.tokens);
+    let texts = texts.map(|(prompt, new)| [prompt, &new[..new.len() - 1]].concat());
+    Batch::new(texts.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn what_is_captured_in_steps_is_what_one_run_over_the_whole_text_captures() {
+    let (hooks, sites) = (halved(), Site::all(3).collect::<Vec<_>>());
+    for precision in [Precision::F32, Precision::F64] {
+        let (model, prompts) = (tiny(precision), Batch::new(PROMPTS).unwrap());
+        // One sequence stops before the other, so that the groups of later steps are others.
+        let stopping = |seed| {
+            let sampling = Sampling::seeded(5.0, seed).unwrap();
+            let whole = model.generate(&prompts, NEW).hooks(&hooks).sampling(sampling);
+            let whole = whole.execute().unwrap().tokens;
+            let stop = whole[1][2..NEW - 1].iter().find(|token| !whole[0].contains(token));
+            stop.map(|&stop| (sampling, stop))
+        };
+        let (sampling, stop) = (0..20).find_map(stopping).unwrap();
+        let generation = model.generate(&prompts, NEW).hooks(&hooks).sampling(sampling);
+        let generation = generation.stop_token(stop);
+        let generated = generation.capture(sites.iter().copied()).execute().unwrap();
+        assert!(generated.tokens[1].len() < NEW && generated.tokens[0].len() == NEW);
+        let texts = computed(&generated);
+        let whole = model.run(&texts).hooks(&hooks).capture(sites.iter().copied());
+        let whole = whole.execute().unwrap().activations;
+        for &site in &sites {
+            for sequence in 0..2 {
+                let of = |kept: &hooked_gpt2::Activations| {
+                    let tensor = kept.get(site, sequence).unwrap();
+                    // Of scores, those that are negative infinity become 0.
+                    if site == Site::attn_scores(site.layer().unwrap_or(9)) {
+                        tensor.exp()
+                    } else {
+                        tensor
+                    }
+                };
+                let (found, expected) = (of(&generated.activations), of(&whole));
+                let allowed = tolerance::of_activations(precision, largest(&expected));
+                let difference = largest_difference(&found, &expected);
+                assert!(difference <= allowed, "{site} of {sequence}: {difference:e}");
+            }
+        }
+        assert!(generated.activations.get(Site::z(1), 2).is_err());
+    }
+}
+
+#[test]
+fn captures_in_steps_may_be_cut_and_reduced_as_in_a_run() {
+    let (model, prompts, hooks) = (tiny(Precision::F64), Batch::new(PROMPTS).unwrap(), halved());
+    let (norm, pattern) = (Capture::new(Site::z(2)).norm(), Capture::new(Site::pattern(1)).norm());
+    let (top, moments) =
+        (Capture::new(Site::mlp_post(0)).top_k(3), Capture::new(Site::resid_post(2)).moments());
+    let (last, later) = (
+        Capture::new(Site::resid_pre(1)).positions(Positions::last()),
+        Capture::new(Site::q(1)).positions(Positions::starting_at(5)),
+    );
+    let before = Capture::new(Site::resid_mid(1)).before_edits();
+    let generation = model.generate(&prompts, NEW).hooks(&hooks).capture([&norm, &pattern]);
+    let generation =
+        generation.capture([&top]).capture([&moments]).capture([&last, &later, &before]);
+    let generated = generation.execute().unwrap();
+    let texts = computed(&generated);
+    let run = model.run(&texts).hooks(&hooks).capture([&norm, &pattern]).capture([&top]);
+    let run = run.capture([&moments]).capture([&later, &before]).capture([Site::resid_pre(1)]);
+    let whole = run.execute().unwrap().activations;
+    let assert_near = |found: &Tensor, expected: &Tensor| {
+        let difference = largest_difference(found, expected);
+        assert!(difference <= tolerance::F64 * largest(expected).max(1.0), "{difference:e}");
+    };
+    for (sequence, prompt) in PROMPTS.iter().enumerate() {
+        for key in [&norm, &pattern] {
+            let [found, expected] =
+                [&generated.activations, &whole].map(|kept| kept.get(key, sequence).unwrap());
+            assert_near(&found, &expected);
+        }
+        for key in [&later, &before] {
+            let [found, expected] =
+                [&generated.activations, &whole].map(|kept| kept.get(key, sequence).unwrap());
+            assert_near(&found, &expected);
+        }
+        let [found, expected] =
+            [&generated.activations, &whole].map(|kept| kept.get(&top, sequence).unwrap());
+        assert_near(&found.values, &expected.values);
+        assert!(found.indices.equal(&expected.indices));
+        let [found, expected] =
+            [&generated.activations, &whole].map(|kept| kept.get(&moments, sequence).unwrap());
+        assert_eq!(found.count(), expected.count());
+        assert_near(found.mean(), expected.mean());
+        assert_near(&found.variance().unwrap(), &expected.variance().unwrap());
+        // The last position of the prompt.
+        let at = prompt.len() as i64 - 1;
+        let expected = whole.get(Site::resid_pre(1), sequence).unwrap().narrow(0, at, 1);
+        assert_near(&generated.activations.get(&last, sequence).unwrap(), &expected);
+    }
+}
+
+#[test]
+fn captures_of_a_generation_are_checked_before_it() {
+    let (model, prompts) = (tiny(Precision::F64), Batch::new(PROMPTS).unwrap());
+    let nothing = model.generate(&prompts, NEW).execute().unwrap().activations;
+    let error = nothing.get(Site::z(0), 0).unwrap_err();
+    assert!(matches!(error, Error::Capture(CaptureError::NotCaptured { .. })), "{error}");
+    let beyond = Capture::new(Site::z(0)).positions(Positions::at(5 + NEW));
+    for generation in [
+        model.generate(&prompts, NEW).capture([Site::z(3)]),
+        model.generate(&prompts, NEW).capture([&beyond]),
+    ] {
+        let error = generation.execute().unwrap_err();
+        assert!(matches!(error, Error::Capture(CaptureError::Refused { .. })), "{error}");
+    }
+}
+
+#[test]
+fn the_log_probability_of_each_new_token_is_that_of_a_run_over_the_whole_text() {
+    let (model, prompts, hooks) = (tiny(Precision::F64), Batch::new(PROMPTS).unwrap(), halved());
+    // Drawn at another temperature: what the model gives the tokens stays what it is.
+    for sampling in [Sampling::greedy(), Sampling::seeded(1.7, 5).unwrap()] {
+        let generation = model.generate(&prompts, NEW).hooks(&hooks).sampling(sampling);
+        let generated = generation.keep_top(4).execute().unwrap();
+        let texts = computed(&generated);
+        let logits = model.run(&texts).hooks(&hooks).execute().unwrap().logits;
+        for (sequence, prompt) in PROMPTS.iter().enumerate() {
+            let log_probs = logits.tensor(sequence).unwrap().log_softmax(-1, Kind::Double);
+            assert_eq!(generated.log_probs[sequence].len(), NEW);
+            assert_eq!(generated.top[sequence].len(), NEW);
+            for (step, &token) in generated.tokens[sequence].iter().enumerate() {
+                let of_step = log_probs.get((prompt.len() - 1 + step) as i64);
+                let expected = of_step.double_value(&[i64::from(token)]);
+                let found = generated.log_probs[sequence][step];
+                assert!((found - expected).abs() <= tolerance::F64, "{found} {expected}");
+                let (values, tokens) = of_step.topk(4, -1, true, true);
+                for (place, ranked) in generated.top[sequence][step].iter().enumerate() {
+                    assert_eq!(i64::from(ranked.token), tokens.int64_value(&[place as i64]));
+                    let expected = values.double_value(&[place as i64]);
+                    assert!((ranked.log_prob - expected).abs() <= tolerance::F64);
+                }
+            }
+        }
+    }
+    assert!(model.generate(&prompts, 2).execute().unwrap().top.iter().all(Vec::is_empty));
+    for k in [0, 102] {
+        let error = model.generate(&prompts, 2).keep_top(k).execute().unwrap_err();
+        let expected = AnalysisError::TopKOutOfRange { given: k, allowed: 101 };
+        assert_eq!(error.to_string(), expected.to_string());
     }
 }

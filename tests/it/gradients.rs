@@ -4,7 +4,7 @@ use hooked_gpt2::error::{BatchError, HookError, RunError};
 use hooked_gpt2::hook::{At, Capture, Hook, Positions, Site};
 use hooked_gpt2::intervention::{Add, Interventions};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
-use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Logits, Precision, Result};
+use hooked_gpt2::{Activations, Batch, Checkpoint, Error, Gpt2, Logits, Precision, Result};
 
 use crate::support::{assert_identical, largest, largest_difference, single, tiny};
 use crate::tolerance;
@@ -271,4 +271,84 @@ fn without_an_edit_the_gradients_before_and_after_it_are_one() {
             }
         }
     }
+}
+
+/// A neuron at two positions, times what a head attends to.
+fn of_inside(activations: &Activations) -> Result<Tensor> {
+    let neuron = activations.get(NEURONS, 0)?.f_narrow(0, 2, 2)?.f_select(-1, 30)?;
+    let attended = activations.get(Site::pattern(8), 0)?.f_select(0, 1)?.f_narrow(0, 4, 1)?;
+    Ok(neuron.f_sum(Kind::Double)?.f_mul(&attended.f_square()?.f_sum(Kind::Double)?)?)
+}
+
+const NEURONS: Site = Site::mlp_post(7);
+
+#[test]
+fn a_number_made_of_activations_is_differentiated_as_finite_differences_say() {
+    let (model, batch) = (bundled(), single(&PROMPT));
+    let (early, inside) = (Site::resid_mid(3), [NEURONS, Site::pattern(8)]);
+    let run = model.run(&batch).capture([early]).capture(inside).without_logits();
+    let (output, gradients) =
+        run.differentiate_activations(|activations, _| of_inside(activations)).unwrap();
+    assert_eq!(output.work.mlp_rows, 8 * PROMPT.len());
+    let gradient = gradients.get(early, 0).unwrap();
+    let direction = direction(&gradient);
+    let found = (&gradient * &direction).sum(Kind::Double).double_value(&[]);
+    let value = |step: f64| {
+        let mut hooks = Interventions::new();
+        hooks.steer(At::resid_mid(3), &direction, step).unwrap();
+        let run = model.run(&batch).hooks(&hooks).capture(inside).without_logits();
+        of_inside(&run.execute().unwrap().activations).unwrap().double_value(&[])
+    };
+    let (near, far) = (value(1e-4) - value(-1e-4), value(2e-4) - value(-2e-4));
+    let expected = (8.0 * near - far) / (12.0 * 1e-4);
+    assert!(expected.abs() > 1e-4, "{expected}");
+    approx::assert_relative_eq!(found, expected, max_relative = 1e-6);
+}
+
+#[test]
+fn a_number_made_of_a_captured_part_has_its_gradient_there_and_nowhere_else() {
+    let (model, batch) = (bundled(), Batch::new([vec![300, 1400, 15], vec![65, 8]]).unwrap());
+    let site = Site::resid_post(5);
+    let last = Capture::new(site).positions(Positions::last());
+    let run = model.run(&batch).capture([&last]).capture([Site::resid_post(9)]);
+    let (_, gradients) = run
+        .differentiate_activations(|activations, _| {
+            Ok(activations.get(&last, 0)?.f_sum(Kind::Double)?)
+        })
+        .unwrap();
+    let expected = Tensor::cat(
+        &[
+            Tensor::zeros([2, 128], (Kind::Double, Device::Cpu)),
+            Tensor::ones([1, 128], (Kind::Double, Device::Cpu)),
+        ],
+        0,
+    );
+    assert_identical(&gradients.get(site, 0).unwrap(), &expected);
+    assert_eq!(largest(&gradients.get(site, 1).unwrap()), 0.0);
+    assert_eq!(largest(&gradients.get(Site::resid_post(9), 0).unwrap()), 0.0);
+}
+
+#[test]
+fn of_logits_alone_both_ways_to_differentiate_give_the_same() {
+    let (model, batch, site) = (bundled(), single(&PROMPT), Site::z(4));
+    let of_logits = model.run(&batch).capture([site]).differentiate(log_prob).unwrap().1;
+    let run = model.run(&batch).capture([site]);
+    let (output, of_both) = run.differentiate_activations(|_, logits| log_prob(logits)).unwrap();
+    assert_identical(&of_both.get(site, 0).unwrap(), &of_logits.get(site, 0).unwrap());
+    assert!(!output.activations.get(site, 0).unwrap().requires_grad());
+}
+
+#[test]
+fn a_number_made_of_activations_that_were_cut_off_is_refused() {
+    let (model, batch, site) = (bundled(), single(&PROMPT), Site::z(4));
+    let run = || model.run(&batch).capture([site]);
+    for run in [run(), run().without_logits()] {
+        let detached = run.differentiate_activations(|activations, _| {
+            Ok(activations.get(site, 0)?.f_detach()?.f_sum(Kind::Double)?)
+        });
+        let Err(error) = detached else { panic!("a number without a graph was differentiated") };
+        assert!(matches!(error, Error::Run(RunError::Detached)), "{error}");
+    }
+    let missing = run().differentiate_activations(|activations, _| activations.get(Site::z(5), 0));
+    assert!(missing.is_err());
 }

@@ -14,6 +14,7 @@ mod descriptions;
 mod devices;
 mod edits;
 mod einstein;
+mod export;
 #[cfg(feature = "plot")]
 mod figures;
 mod fuzzed;
@@ -48,6 +49,7 @@ mod sweep;
 mod sweep_bases;
 mod sweep_captures;
 mod sweep_metrics;
+mod sweep_results;
 mod threads;
 mod tokenizer;
 mod tolerance;

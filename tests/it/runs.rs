@@ -1,6 +1,8 @@
 //! What a run promises, whatever the model.
 
-use hooked_gpt2::error::{BatchError, HookError, InterventionError, RunError, SelectionError};
+use hooked_gpt2::error::{
+    AnalysisError, BatchError, HookError, InterventionError, RunError, SelectionError,
+};
 use hooked_gpt2::hook::{At, Capture, Edit, Hook, HookRegistry, NoHooks, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Scale};
 use hooked_gpt2::tch::{Device, Kind, Tensor};
@@ -488,4 +490,46 @@ fn infinities_that_are_equal_are_no_difference() {
     let effect = scaled.effect(&clean.logits).unwrap();
     let Effect::LogitsChanged { largest } = effect else { panic!("{effect:?}") };
     assert!(largest.is_finite() && largest > 0.0, "{largest}");
+}
+
+#[test]
+fn losses_of_a_text_are_the_cross_entropy_of_its_next_tokens() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::new([vec![3, 14, 15, 92, 65], vec![35, 89, 79], vec![7]]).unwrap();
+    let logits = model.run(&batch).execute().unwrap().logits;
+    for (sequence, tokens) in batch.sequences()[..2].iter().enumerate() {
+        let next: Vec<i64> = tokens[1..].iter().map(|&token| i64::from(token)).collect();
+        let count = next.len() as i64;
+        let rows = logits.tensor(sequence).unwrap().narrow(0, 0, count);
+        let of_next = rows.log_softmax(-1, Kind::Double);
+        let of_next = of_next.gather(-1, &Tensor::from_slice(&next).unsqueeze(-1), false).neg();
+        let expected = of_next.mean(Kind::Double).double_value(&[]);
+        let losses = logits.losses(sequence).unwrap();
+        assert_eq!(losses.len(), next.len());
+        let mean = logits.mean_loss(sequence).unwrap();
+        assert!((mean - expected).abs() <= tolerance::F64, "{mean} {expected}");
+        for (place, &loss) in losses.iter().enumerate() {
+            let expected = of_next.double_value(&[place as i64, 0]);
+            assert!((loss - expected).abs() <= tolerance::F64, "{loss} {expected}");
+        }
+        // Of some positions, the tokens that follow those.
+        let run = model.run(&batch).unembed(Positions::from_end(1)).execute().unwrap();
+        assert_eq!(run.logits.losses(sequence).unwrap().len(), 0);
+    }
+    let run =
+        model.run(&single(&[3, 14, 15, 92])).unembed(Positions::several([1, 3])).execute().unwrap();
+    let of_whole =
+        model.run(&single(&[3, 14, 15, 92])).execute().unwrap().logits.losses(0).unwrap();
+    assert_eq!(run.logits.losses(0).unwrap().len(), 1);
+    assert!((run.logits.losses(0).unwrap()[0] - of_whole[1]).abs() <= tolerance::F64);
+    for error in [logits.mean_loss(2).unwrap_err(), run.logits.mean_loss(1).unwrap_err()] {
+        assert!(
+            matches!(
+                error,
+                Error::Analysis(AnalysisError::TooFewValues { .. })
+                    | Error::Batch(BatchError::NoSuchSequence { .. })
+            ),
+            "{error}"
+        );
+    }
 }

@@ -457,3 +457,22 @@ fn a_target_of_several_tokens_or_none_shows_its_pieces() {
     let error = tokenizer.single_token("").unwrap_err();
     assert_eq!(error.to_string(), "\"\" is 0 tokens [], exactly one is needed");
 }
+
+#[test]
+fn the_pieces_of_a_text_are_its_tokens_in_words() {
+    let checkpoint = Checkpoint::bundled().unwrap();
+    let tokenizer = checkpoint.tokenizer().unwrap();
+    let text = "She was  a\nvery happy woman.";
+    let tokens = tokenizer.encode(text).unwrap();
+    let pieces = tokenizer.pieces(&tokens).unwrap();
+    assert_eq!((pieces.len(), pieces.concat()), (tokens.len(), text.to_owned()));
+    assert!(pieces.contains(&" happy".to_owned()) && pieces.contains(&"\n".to_owned()));
+    // Of a character that several tokens make, none is a text.
+    let tokens = tokenizer.encode("\u{1f600}").unwrap();
+    let pieces = tokenizer.pieces(&tokens).unwrap();
+    assert!(
+        tokens.len() > 1 && pieces.iter().all(|piece| piece.contains('\u{fffd}')),
+        "{pieces:?}"
+    );
+    assert!(tokenizer.pieces(&[1_000_000]).is_err());
+}

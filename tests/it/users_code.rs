@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hooked_gpt2::error::{Error, HookError, InterventionError, RunError};
+use hooked_gpt2::error::{Error, HookError, InterventionError, RunError, SweepError};
 use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, Part, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::sweep::{Axis, Sweep, Variants};
@@ -144,4 +144,22 @@ impl Edit for WritesNothing {
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_alias_copy()?)
     }
+}
+
+#[test]
+fn the_alternate_form_of_an_error_has_its_causes_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("mine")]
+    struct Mine(#[source] std::num::ParseFloatError);
+
+    let mine = || Mine("x".parse::<f64>().unwrap_err());
+    let error = Error::other(mine());
+    assert_eq!(error.to_string(), "mine");
+    assert_eq!(format!("{error:#}"), "mine: invalid float literal");
+    // Whoever writes causes by itself, as the errors of others do, is not followed by them once more.
+    let within = SweepError::Variant { variant: "layer 3".to_owned(), source: Box::new(error) };
+    let error = Error::from(within);
+    assert_eq!(error.to_string(), "layer 3");
+    assert_eq!(format!("{error:#}"), "layer 3: mine: invalid float literal");
+    assert_eq!(format!("{error:#}"), crate::support::chain(&error));
 }
