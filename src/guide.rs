@@ -10,6 +10,7 @@
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
 //! - [Gradients][gradients] at any site, and attribution patching
 //! - [Weights][weights], by the field's names
+//! - [Lenses][lenses]: logit lens, direct logit attribution, heads
 //! - [Analysis][analysis]: what logits mean, equivalent temperature, and how sure it is
 //! - [The Einstein sweep][einstein_sweep]
 //! - [Tables, data files and figures][reports] of any result
@@ -33,6 +34,7 @@
 //! [generation]: self::generation
 //! [gradients]: self::gradients
 //! [hooks]: self::hooks
+//! [lenses]: self::lenses
 //! [performance]: self::performance
 //! [reports]: self::reports
 //! [security]: self::security
@@ -89,6 +91,7 @@ page!(einstein_sweep, "../docs/einstein_sweep.md");
 page!(generation, "../docs/generation.md");
 page!(gradients, "../docs/gradients.md");
 page!(hooks, "../docs/hooks.md");
+page!(lenses, "../docs/lenses.md");
 page!(performance, "../docs/performance.md");
 page!(reports, "../docs/reports.md");
 page!(security, "../docs/security.md");

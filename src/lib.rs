@@ -47,6 +47,7 @@
 //! | [`experiment`] | named experiments: the Einstein sweep |
 //! | [`report`] | writers of tables, data files and figures, for any result |
 //! | [`sweep`] | many variants of a run, each thing computed once |
+//! | [`lens`] | logit lens, direct logit attribution, head scores: what a run says |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
 //! | [`analysis`] | loss, rank, correlation, divergence, equivalent temperature, uncertainty |
@@ -77,6 +78,7 @@ pub mod guide;
 pub mod hook;
 pub mod intervention;
 mod layout;
+pub mod lens;
 mod model;
 mod nearest;
 mod precision;

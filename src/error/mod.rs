@@ -12,6 +12,7 @@ mod experiment;
 mod file;
 mod hook;
 mod intervention;
+mod lens;
 mod listed;
 mod run;
 mod selection;
@@ -27,6 +28,7 @@ pub use experiment::ExperimentError;
 pub use file::FileError;
 pub use hook::HookError;
 pub use intervention::InterventionError;
+pub use lens::LensError;
 pub use run::RunError;
 pub use selection::SelectionError;
 pub use sweep::SweepError;
@@ -89,6 +91,9 @@ pub enum Error {
     /// A sweep.
     #[error(transparent)]
     Sweep(#[from] SweepError),
+    /// A lens.
+    #[error(transparent)]
+    Lens(#[from] LensError),
     /// Values for which a statistic has no meaning.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),

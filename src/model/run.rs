@@ -96,6 +96,16 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The model that runs.
+    pub fn model(&self) -> &'a Gpt2 {
+        self.model
+    }
+
+    /// What it runs over.
+    pub fn batch(&self) -> &'a Batch {
+        self.batch
+    }
+
     /// Intervenes with `hooks`, on every sequence that they select.
     pub fn hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {
         self.registries.shared = hooks;

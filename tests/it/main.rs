@@ -22,6 +22,8 @@ mod gradients;
 mod guide;
 #[cfg(feature = "hub")]
 mod hub;
+mod lens_subjects;
+mod lenses;
 mod long_texts;
 mod masking;
 #[cfg(target_os = "linux")]
