@@ -10,7 +10,7 @@
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
 //! - [Gradients][gradients] at any site, and attribution patching
 //! - [Weights][weights], by the field's names
-//! - [Lenses][lenses]: logit lens, direct logit attribution, heads
+//! - [Lenses][lenses]: logit lens, direct logit attribution, heads, neurons
 //! - [Analysis][analysis]: what logits mean, equivalent temperature, and how sure it is
 //! - [The Einstein sweep][einstein_sweep]
 //! - [Tables, data files and figures][reports] of any result
@@ -58,6 +58,7 @@ macro_rules! page {
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
         /// [threads]: crate::guide::threads
+        /// [weights]: crate::guide::weights
         /// [written]: crate::guide::security#files-that-are-written
         #[doc = picture!("patching_grid.svg")]
         #[doc = picture!("scaling.svg")]

@@ -47,7 +47,7 @@
 //! | [`experiment`] | named experiments: the Einstein sweep |
 //! | [`report`] | writers of tables, data files and figures, for any result |
 //! | [`sweep`] | many variants of a run, each thing computed once |
-//! | [`lens`] | logit lens, direct logit attribution, head scores: what a run says |
+//! | [`lens`] | logit lens, direct logit attribution, head scores: what a run or the weights say |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
 //! | [`analysis`] | loss, rank, correlation, divergence, equivalent temperature, uncertainty |

@@ -75,4 +75,12 @@ pub enum LensError {
         /// Those of the other one.
         changed: usize,
     },
+    /// A null space of no directions, or of all.
+    #[error("a null space of {given} directions, allowed: 1 to {last}", last = d_model.saturating_sub(1))]
+    NullDirections {
+        /// The directions asked for.
+        given: usize,
+        /// The width of the residual stream.
+        d_model: usize,
+    },
 }

@@ -1,4 +1,4 @@
-//! What a run says about the model's words: ready-made readings.
+//! What a run, or the weights by themselves, say about the model's words: ready-made readings.
 //!
 //! A lens that reads a run is given one, [`model.run(&batch)`](crate::Gpt2::run) with whatever hooks it has, captures
 //! what it needs, runs it, and gives back arrays in f64 with what their entries are of. Sequences may be of any
@@ -13,6 +13,8 @@
 //! | [`LogitAttribution`] | a logit, or a difference of logits, as a sum over the same parts |
 //! | [`Downstream`] | how far an intervention moves what comes after it |
 //! | [`HeadScores`] | previous-token, duplicate-token and induction heads, by their patterns |
+//! | [`copying_scores`], [`composition_scores`] | the circuits of heads, by their weights |
+//! | [`neuron_scores`] | entropy neurons, by their weights |
 //!
 //! ```
 //! use hooked_gpt2::lens::{Component, LogitAttribution};
@@ -33,22 +35,28 @@
 mod answers;
 mod arrays;
 mod attribution;
+mod circuits;
 mod component;
 mod decomposition;
 mod downstream;
 mod head_scores;
+mod layer_norms;
 mod logit_lens;
+mod neurons;
 mod parts;
 mod residual_stack;
 mod target;
 
 pub use answers::Answers;
 pub use attribution::{Attributed, LogitAttribution};
+pub use circuits::{Composition, composition_scores, copying_scores};
 pub use component::Component;
 pub use decomposition::{Decomposed, Decomposition};
 pub use downstream::{Downstream, Drift};
 pub use head_scores::HeadScores;
+pub use layer_norms::LayerNorms;
 pub use logit_lens::{LensReadings, LogitLens};
+pub use neurons::{NeuronScores, neuron_scores};
 pub use parts::Parts;
 pub use residual_stack::{ResidualStack, StackedResiduals};
 

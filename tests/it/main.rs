@@ -23,6 +23,7 @@ mod guide;
 #[cfg(feature = "hub")]
 mod hub;
 mod lens_subjects;
+mod lens_weights;
 mod lenses;
 mod long_texts;
 mod masking;
