@@ -1,22 +1,20 @@
 //! Residual streams, read as if they were the last.
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use tch::Tensor;
 
-use super::arrays::ReadPositions;
+use super::arrays::{ReadPositions, array};
+use super::readout::Readout;
 use super::residual_stack::{captures, residual_sites};
 use super::target::Target;
-use crate::analysis::divergence::kl_divergence;
-use crate::analysis::loss::negative_log_likelihood;
-use crate::analysis::rank::{RankedToken, rank_of, top_k};
+use crate::analysis::rank::RankedToken;
 use crate::batch::Batch;
-use crate::error::{AnalysisError, Error, LensError, Result, SelectionError};
+use crate::error::{AnalysisError, LensError, Result, SelectionError};
 use crate::hook::{Positions, Site};
 use crate::model::{Gpt2, Run, RunOutput};
-use crate::scalar::numbers;
 
 /// The most bytes of logits, in f64, that are unembedded at once.
-const AT_ONCE: usize = 1 << 26;
+const AT_ONCE: usize = 1 << 24;
 
 /// The logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020): the residual stream at each layer through the
 /// final layer norm and the unembedding, as if no block came after it.
@@ -161,37 +159,39 @@ impl LogitLens {
         (residual, output): (&Tensor, &RunOutput),
         readings: &mut LensReadings,
     ) -> Result<()> {
-        let d_vocab = model.config().d_vocab;
-        let at_once = (AT_ONCE / (d_vocab * size_of::<f64>())).max(1);
+        let at_once = (AT_ONCE / (model.config().d_vocab * size_of::<f64>())).max(1);
         let positions = readings.positions.of(sequence)?.to_vec();
         let mut kept = Vec::new();
         for (chunk, positions) in positions.chunks(at_once).enumerate() {
-            let start = chunk * at_once;
-            let rows = residual.f_narrow(0, start as i64, positions.len() as i64)?;
-            let unembedded = model.unembed(&rows)?;
-            for (row, &position) in positions.iter().enumerate() {
-                let lens = Array1::from(numbers(&unembedded.f_get(row as i64)?)?);
-                let index = [number, sequence, start + row];
-                let logits = output.logits.at(sequence, position)?;
-                readings.kl[index] = kl_divergence(logits.view(), lens.view())?;
-                let target = self.target.as_ref();
-                if let Some(token) = target.and_then(|target| target.at(batch, sequence, position))
-                {
-                    let loss = negative_log_likelihood(lens.view(), token)?;
-                    let rank = rank_of(lens.view(), token)?;
-                    readings.take_target(index, -loss, rank);
+            let (start, len) = (chunk * at_once, positions.len());
+            let rows = |of: &Tensor| of.f_narrow(0, start as i64, len as i64);
+            let readout = Readout::of(&model.unembed(&rows(residual)?)?)?;
+            let run = readout.divergence_from(&rows(output.logits.tensor(sequence)?)?)?;
+            for (row, divergence) in run.into_iter().enumerate() {
+                readings.kl[[number, sequence, start + row]] = divergence;
+            }
+            if let Some(target) = &self.target {
+                let tokens = positions.iter().map(|&position| target.at(batch, sequence, position));
+                let tokens: Vec<Option<u32>> = tokens.collect();
+                // Where there is none, that of another token is not taken.
+                let any: Vec<u32> = tokens.iter().map(|token| token.unwrap_or(0)).collect();
+                let (log_probs, ranks) = readout.of_tokens(&any)?;
+                for row in (0..len).filter(|&row| tokens[row].is_some()) {
+                    let index = [number, sequence, start + row];
+                    readings.take_target(index, log_probs[row], ranks[row]);
                 }
-                if let Some(top) = &mut readings.top {
-                    top[index] = top_k(lens.view(), self.top)?;
+            }
+            if let Some(top) = &mut readings.top {
+                for row in 0..len {
+                    top[[number, sequence, start + row]] = readout.top(row, self.top)?;
                 }
-                if self.keep {
-                    kept.extend(lens);
-                }
+            }
+            if self.keep {
+                kept.push(readout.logits());
             }
         }
         if self.keep {
-            let kept = Array2::from_shape_vec((positions.len(), d_vocab), kept);
-            readings.logits.push(kept.map_err(|error| Error::Bug(error.to_string()))?);
+            readings.logits.push(array(&Tensor::f_cat(&kept, 0)?)?);
         }
         Ok(())
     }
@@ -211,10 +211,10 @@ pub struct LensReadings {
 }
 
 impl LensReadings {
-    fn take_target(&mut self, index: [usize; 3], log_prob: f64, rank: usize) {
+    fn take_target(&mut self, index: [usize; 3], log_prob: f64, rank: f64) {
         if let (Some(log_probs), Some(ranks)) = (&mut self.log_probs, &mut self.ranks) {
             log_probs[index] = log_prob;
-            ranks[index] = rank as f64;
+            ranks[index] = rank;
         }
     }
 

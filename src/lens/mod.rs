@@ -44,6 +44,7 @@ mod layer_norms;
 mod logit_lens;
 mod neurons;
 mod parts;
+mod readout;
 mod residual_stack;
 mod target;
 
