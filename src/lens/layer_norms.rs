@@ -47,7 +47,7 @@ pub(super) struct Unembedding {
 
 impl Unembedding {
     /// Numbers that are f64 at once, at most.
-    const AT_ONCE: i64 = 1 << 23;
+    const AT_ONCE: i64 = 1 << 19;
 
     pub fn new(model: &Gpt2, layer_norms: LayerNorms) -> Result<Self> {
         let gain = || double(&model.parameter(Parameter::ln_final_w())?);

@@ -14,7 +14,7 @@ use crate::hook::{Positions, Site};
 use crate::model::{Gpt2, Run, RunOutput};
 
 /// The most bytes of logits, in f64, that are unembedded at once.
-const AT_ONCE: usize = 1 << 24;
+const AT_ONCE: usize = 1 << 23;
 
 /// The logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020): the residual stream at each layer through the
 /// final layer norm and the unembedding, as if no block came after it.

@@ -4,7 +4,8 @@ use hooked_gpt2::error::SelectionError;
 use hooked_gpt2::lens::{
     Composition, LayerNorms, composition_scores, copying_scores, neuron_scores,
 };
-use hooked_gpt2::{Error, Precision};
+use hooked_gpt2::tch::{Device, Kind, Tensor};
+use hooked_gpt2::{Checkpoint, Error, Gpt2, Parameter, Precision};
 use ndarray::s;
 
 use crate::lens_subjects::{PRECISIONS, assert_close, subjects};
@@ -95,4 +96,36 @@ fn null_spaces_and_layers_that_are_not_there_are_refused() {
     assert!(matches!(error, Error::Selection(SelectionError::LayerOutOfRange { given: 3, .. })));
     let error = neuron_scores(&model, 1..1, 3, LayerNorms::Raw).unwrap_err();
     assert!(matches!(error, Error::Selection(SelectionError::EmptySelection { axis: "layer" })));
+}
+
+#[test]
+fn a_large_vocabulary_is_read_in_pieces_that_add_up() {
+    let checkpoint = Checkpoint::bundled().unwrap();
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+    let parameter = |parameter| model.parameter(parameter).unwrap();
+    let (w_e, w_u) = (parameter(Parameter::w_e()), parameter(Parameter::w_u()));
+
+    let copying = copying_scores(&model, LayerNorms::Raw).unwrap();
+    let tokens = w_u.matmul(&w_e);
+    let (w_v, w_o) = (parameter(Parameter::w_v(5)).get(3), parameter(Parameter::w_o(5)).get(3));
+    let eigenvalues = w_o.matmul(&tokens).matmul(&w_v).linalg_eigvals();
+    let size = eigenvalues.abs().sum(Kind::Double).double_value(&[]);
+    let expected = eigenvalues.real().sum(Kind::Double).double_value(&[]) / size;
+    assert!((copying[[5, 3]] - expected).abs() < tolerance::F64);
+
+    let scores = neuron_scores(&model, 11..12, 12, LayerNorms::Raw).unwrap();
+    let w_out = parameter(Parameter::w_out(11)).narrow(0, 0, 20);
+    let length =
+        |x: &Tensor, axis: i64| x.square().sum_dim_intlist(axis, true, Kind::Double).sqrt();
+    let cosines = (&w_out / length(&w_out, 1)).matmul(&(&w_u / length(&w_u, 0)));
+    let variances = cosines.var_dim(1, false, false);
+    let (_, _, directions) = w_u.transpose(0, 1).svd(true, true);
+    let null_space = directions.narrow(1, 116, 12);
+    let shares = length(&w_out.matmul(&null_space), 1) / length(&w_out, 1);
+    for neuron in 0..20 {
+        let variance = variances.double_value(&[neuron]);
+        assert!((scores.logit_var[[0, neuron as usize]] - variance).abs() < tolerance::F64);
+        let share = shares.double_value(&[neuron, 0]);
+        assert!((scores.null_share[[0, neuron as usize]] - share).abs() < tolerance::F64);
+    }
 }

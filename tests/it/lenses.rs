@@ -8,7 +8,8 @@ use hooked_gpt2::lens::{
     LogitLens, Parts, ResidualStack,
 };
 use hooked_gpt2::sweep::{Axis, Sweep, Variants};
-use hooked_gpt2::{Batch, Error, Gpt2, Precision};
+use hooked_gpt2::tch::Device;
+use hooked_gpt2::{Batch, Checkpoint, Error, Gpt2, Precision};
 use ndarray::{Array1, s};
 
 use crate::lens_subjects::{
@@ -593,4 +594,29 @@ fn what_cannot_be_read_is_refused_in_words() {
     assert!(matches!(error.unwrap_err(), Error::Lens(LensError::OtherShape { .. })));
     let error = Downstream::new().sites([]).read(run(), run()).unwrap_err();
     assert!(matches!(error, Error::Lens(LensError::NoSites)));
+}
+
+#[test]
+fn the_logit_lens_reads_a_long_text_in_pieces_as_it_reads_single_positions() {
+    let checkpoint = Checkpoint::bundled().unwrap();
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+    let len = model.config().n_ctx.min(300);
+    let batch = Batch::single((0..len as u32).map(|n| n * 257 % 8191).collect::<Vec<_>>()).unwrap();
+    let lens = LogitLens::new().sites([Site::resid_pre(6)]).target(5).top(2);
+    let whole = lens.clone().keep_logits().read(model.run(&batch)).unwrap();
+    let some = [0, 1, len - 50, len - 1];
+    let single = lens.at(Positions::several(some)).read(model.run(&batch)).unwrap();
+    let logits = whole.logits(0, 0).unwrap();
+    assert_eq!(logits.dim(), (len, 8192));
+    for (number, position) in some.into_iter().enumerate() {
+        let (at, of) = ([0, 0, position], [0, 0, number]);
+        let difference = (whole.kl()[at] - single.kl()[of]).abs();
+        assert!(difference < tolerance::F64, "{position}: {difference:e}");
+        let log_probs = [whole.log_probs().unwrap()[at], single.log_probs().unwrap()[of]];
+        assert!((log_probs[0] - log_probs[1]).abs() < tolerance::F64);
+        let top = [whole.top(0, 0, position).unwrap(), single.top(0, 0, number).unwrap()];
+        assert_eq!(top[0][1].token, top[1][1].token);
+        let logit = logits[[position, top[0][1].token as usize]];
+        assert!((logit - top[1][1].logit).abs() < tolerance::F64);
+    }
 }
