@@ -399,7 +399,7 @@ fn what_comes_after_an_edit_lies_as_far_from_the_clean_run_as_in_hugging_face() 
                 let cosines = drift.cosines().slice_move(s![.., sequence, ..len]);
                 let tolerance = tolerance::of_logits(precision);
                 assert_close(cosines, expected("cosine").view(), tolerance, &what);
-                assert_nan(&drift.changes().slice_move(s![.., sequence, len..]));
+                assert_nan(drift.changes().slice_move(s![.., sequence, len..]));
             }
         }
     }
@@ -474,7 +474,7 @@ fn the_cosine_with_a_vector_of_zeros_is_not_a_number() {
     let lens = Downstream::new().sites([Site::attn_out(1)]);
     let drift = lens.read(model.run(&batch), model.run(&batch).hooks(&hooks)).unwrap();
     assert!(drift.norms().iter().all(|&norm| norm == 0.0));
-    assert_nan(&drift.cosines());
+    assert_nan(drift.cosines());
     for position in 0..3 {
         assert_eq!(drift.changes()[[0, 0, position]], drift.clean_norms()[[0, 0, position]]);
     }
