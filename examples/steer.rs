@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::lens::steering::SteeringVector;
+use hooked_gpt2::lens::SteeringVector;
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
 use threads::Threads;

@@ -12,6 +12,7 @@
 //! - [Sweeps][sweeps]: many variants of a run, each thing computed once
 //! - [Gradients][gradients] at any site, and attribution patching
 //! - [Weights][weights], by the field's names
+//! - [Lenses][lenses]: logit lens, direct logit attribution, heads, neurons
 //! - [Analysis][analysis]: what logits mean, equivalent temperature, and how sure it is
 //! - [The Einstein sweep][einstein_sweep]
 //! - [Tables, data files and figures][reports] of any result
@@ -36,6 +37,7 @@
 //! [generation]: self::generation
 //! [gradients]: self::gradients
 //! [hooks]: self::hooks
+//! [lenses]: self::lenses
 //! [performance]: self::performance
 //! [reports]: self::reports
 //! [security]: self::security
@@ -63,6 +65,7 @@ macro_rules! page {
         /// [sites]: crate::guide::sites
         /// [sweeps]: crate::guide::sweeps
         /// [threads]: crate::guide::threads
+        /// [weights]: crate::guide::weights
         /// [written]: crate::guide::security#files-that-are-written
         #[doc = picture!("patching_grid.svg")]
         #[doc = picture!("scaling.svg")]
@@ -97,6 +100,7 @@ page!(einstein_sweep, "../docs/einstein_sweep.md");
 page!(generation, "../docs/generation.md");
 page!(gradients, "../docs/gradients.md");
 page!(hooks, "../docs/hooks.md");
+page!(lenses, "../docs/lenses.md");
 page!(performance, "../docs/performance.md");
 page!(reports, "../docs/reports.md");
 page!(security, "../docs/security.md");

@@ -31,7 +31,8 @@ pub fn open(source: &Source, offline: bool) -> Result<Checkpoint> {
 pub fn open_named(source: &Source, offline: bool) -> Result<Checkpoint, Box<dyn Error>> {
     open(source, offline).map_err(|error| match source {
         Source::Hub(name) if !name.contains('/') => format!(
-            "{error:#}; a directory is given as `./{name}`, this crate's own model as `bundled`"
+            "{error:#}; a directory is given as {:?}, this crate's own model as \"bundled\"",
+            format!("./{name}")
         )
         .into(),
         _ => error.into(),

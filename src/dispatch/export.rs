@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::files::whole_file;
 use crate::layout::SegmentId;
 
-/// What writes tensors into a file.
-type Writer = fn(&[(String, Tensor)], &Path) -> io::Result<()>;
+/// Writes tensors by name into a file.
+type Write = fn(&[(String, Tensor)], &Path) -> io::Result<()>;
 
 /// How the last record of a ZIP file begins, and how long it is where nobody comments.
 const ZIP_END: &[u8; 4] = b"PK\x05\x06";
@@ -66,7 +66,7 @@ impl Activations {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let extension = path.extension().unwrap_or_default();
-        let write: Writer = match extension.to_str() {
+        let write: Write = match extension.to_str() {
             Some("npz") => write_npz,
             Some("safetensors") => {
                 |tensors, path| Tensor::write_safetensors(tensors, path).map_err(io_error)

@@ -87,10 +87,10 @@ pub enum Error {
     Run(RunError),
     /// A sweep.
     Sweep(SweepError),
+    /// A lens.
+    Lens(LensError),
     /// Values for which a statistic has no meaning.
     Analysis(AnalysisError),
-    /// What a model's activations are read for.
-    Lens(LensError),
     /// An experiment.
     Experiment(ExperimentError),
     /// A device that this machine, or this libtorch, does not have.

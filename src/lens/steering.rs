@@ -32,7 +32,7 @@ const AT_A_TIME: usize = 32;
 /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision};
 /// use hooked_gpt2::hook::{At, Capture, Positions, Site};
 /// use hooked_gpt2::intervention::Interventions;
-/// use hooked_gpt2::lens::steering::SteeringVector;
+/// use hooked_gpt2::lens::SteeringVector;
 /// # let checkpoint = Checkpoint::bundled()?;
 /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
 /// # let tokenizer = checkpoint.tokenizer()?;

@@ -96,8 +96,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The tokens.
-    pub(super) fn batch(&self) -> &'a Batch {
+    /// The model that runs.
+    pub fn model(&self) -> &'a Gpt2 {
+        self.model
+    }
+
+    /// What it runs over.
+    pub fn batch(&self) -> &'a Batch {
         self.batch
     }
 

@@ -90,6 +90,16 @@ impl<'a> Sweep<'a> {
         Self { model, batch, base_hooks, score, captures, keeps_logits, max_bytes: None }
     }
 
+    /// The model that runs.
+    pub fn model(&self) -> &'a Gpt2 {
+        self.model
+    }
+
+    /// The bases.
+    pub fn batch(&self) -> &'a Batch {
+        self.batch
+    }
+
     /// Intervenes on the bases, and with that on all variants before their own hooks: a base corrupted
     /// by noise, for instance, that variants restore in part.
     pub fn base_hooks(mut self, hooks: &'a dyn HookRegistry) -> Self {

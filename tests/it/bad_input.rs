@@ -64,7 +64,10 @@ fn a_layer_or_focus_layer_out_of_range() {
     assert_refused(&["--layers", "0,12"], expected);
     assert_refused(&["--focus-layer", "12"], expected);
     assert_refused(&["--layers", "0,1", "--focus-layer", "5"], "not among the swept layers [0, 1]");
-    assert_misused(&["--layers", "8-5"], "'--layers <LAYERS>': layers run upward: `5-8`");
+    assert_misused(
+        &["--layers", "8-5"],
+        "'--layers <LAYERS>': `8-5` runs downward, allowed: `5-8`",
+    );
     for layers in ["", "2-", "x", "0,", "0-99999999999"] {
         assert_misused(&["--layers", layers], "is no layer, allowed: such as `0,2,5-8`, or `all`");
     }

@@ -147,7 +147,7 @@ fn options_that_cannot_be_meant_are_refused_with_what_can() {
     let out = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
         (&["--layers", "5-2"][..], "`5-2` runs downward, allowed: `2-5`"),
-        (&["--model", "nosuch", "--offline"], "a directory is given as `./nosuch`"),
+        (&["--model", "nosuch", "--offline"], r#"a directory is given as "./nosuch""#),
         (
             &["--model", "bundled", "--target", "happy"],
             "; \" happy\", with the space before it, is one",

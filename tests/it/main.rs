@@ -24,6 +24,9 @@ mod gradients;
 mod guide;
 #[cfg(feature = "hub")]
 mod hub;
+mod lens_subjects;
+mod lens_weights;
+mod lenses;
 mod long_texts;
 mod masking;
 mod mean_ablation;

@@ -3,7 +3,7 @@
 use hooked_gpt2::hook::at::Any;
 use hooked_gpt2::hook::{At, Capture, MeanActivations, Positions, Site, SiteShape};
 use hooked_gpt2::intervention::{Clamp, Interventions};
-use hooked_gpt2::lens::steering::SteeringVector;
+use hooked_gpt2::lens::SteeringVector;
 use hooked_gpt2::tch::{Kind, Tensor};
 use hooked_gpt2::{Batch, Gpt2, Precision};
 

@@ -4,7 +4,7 @@ use hooked_gpt2::analysis::separation::{Separation, auroc, d_prime};
 use hooked_gpt2::error::LensError;
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::lens::steering::SteeringVector;
+use hooked_gpt2::lens::SteeringVector;
 use hooked_gpt2::tch::Kind;
 use hooked_gpt2::{Batch, Error, Precision};
 use ndarray::array;

@@ -5,7 +5,7 @@ use std::thread;
 
 use hooked_gpt2::hook::{At, Edit, Hook, MeanActivations, Moments, Part, Positions, Site};
 use hooked_gpt2::intervention::{Interventions, LayerScaling, Noise};
-use hooked_gpt2::lens::steering::SteeringVector;
+use hooked_gpt2::lens::SteeringVector;
 use hooked_gpt2::sweep::{DeltaLoss, Plan, Results, Sweep, Variants};
 use hooked_gpt2::tch::Tensor;
 use hooked_gpt2::{
