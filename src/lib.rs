@@ -46,9 +46,8 @@
 //! |---|---|
 //! | [`experiment`] | named experiments: the Einstein sweep |
 //! | [`report`] | writers of tables, data files and figures, for any result |
-//! | [`lens`] | directions between two sets of prompts |
 //! | [`sweep`] | many variants of a run, each thing computed once |
-//! | [`lens`] | logit lens, direct logit attribution, head scores: what a run or the weights say |
+//! | [`lens`] | logit lens, direct logit attribution, head scores, steering vectors |
 //! | [`intervention`] | the edits, and the registries that hold them |
 //! | [`hook`] | sites, selections, edits, registries, captures |
 //! | [`data`] | prompts with answers and named places, tasks of the literature |

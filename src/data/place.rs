@@ -46,14 +46,15 @@ fn whole_words<'a>(prompt: &'a str, word: &'a str) -> impl Iterator<Item = Range
     let continues = |inner: Option<char>, outer: Option<char>| {
         [inner, outer].into_iter().all(|character| character.is_some_and(char::is_alphanumeric))
     };
-    prompt.match_indices(word).map(move |(start, _)| start..start + word.len()).filter(
-        move |bytes| {
-            let (before, after) = (&prompt[..bytes.start], &prompt[bytes.end..]);
-            !bytes.is_empty()
-                && !continues(word.chars().next(), before.chars().next_back())
-                && !continues(word.chars().next_back(), after.chars().next())
-        },
-    )
+    // Occurrences may overlap.
+    let starts = prompt.char_indices().map(|(start, _)| start);
+    let found = starts.filter(move |&start| prompt[start..].starts_with(word));
+    found.map(move |start| start..start + word.len()).filter(move |bytes| {
+        let (before, after) = (&prompt[..bytes.start], &prompt[bytes.end..]);
+        !bytes.is_empty()
+            && !continues(word.chars().next(), before.chars().next_back())
+            && !continues(word.chars().next_back(), after.chars().next())
+    })
 }
 
 #[cfg(test)]
@@ -94,8 +95,11 @@ mod tests {
             error(Place::text("")),
             "`` is 0 times a word of the prompt, once is needed, or an `occurrence`"
         );
-        let outside = "tokens 7..9 are no place in a prompt of 8 tokens";
+        let outside =
+            "tokens 7..9 are no place in a prompt of 8 tokens, allowed: one or more of 0..8";
         assert_eq!(error(Place::Tokens(7..9)), outside);
+        let twice: Vec<_> = whole_words("ba a a a", "a a").collect();
+        assert_eq!(twice, [3..6, 5..8]);
         assert!(tokens(Place::Tokens(3..3)).is_err());
         assert!(tokens(Place::token(usize::MAX)).is_err());
         assert!(locate(&Place::text("a"), 3, None).is_err());

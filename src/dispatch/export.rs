@@ -37,7 +37,7 @@ impl Activations {
                 let parts = captured.of(SegmentId(sequence), |kept, row| spec.parts(kept, row))?;
                 for (part, tensor) in parts.into_iter().flatten() {
                     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
-                    named.push((format!("{sequence}/{spec}{part}"), tensor));
+                    named.push((format!("{sequence}/{spec:#}{part}"), tensor));
                 }
             }
         }

@@ -36,7 +36,9 @@ pub enum DataError {
         occurrence: Option<usize>,
     },
     /// A place is outside the prompt, or empty.
-    #[error("tokens {start}..{end} are no place in a prompt of {len} tokens")]
+    #[error(
+        "tokens {start}..{end} are no place in a prompt of {len} tokens, allowed: one or more of 0..{len}"
+    )]
     Tokens {
         /// The first.
         start: usize,
@@ -80,7 +82,11 @@ pub enum DataError {
         id: String,
     },
     /// Prompts lack what is asked of all of them.
-    #[error("example {example} has no {what}, which is needed of all", what = shown(what))]
+    #[error(
+        "example {example} has no {what}, which is needed of all",
+        example = shown(example),
+        what = shown(what)
+    )]
     Missing {
         /// The first one that lacks it, by id or number.
         example: String,
@@ -106,10 +112,15 @@ pub enum DataError {
         needed: usize,
     },
     /// A sequence cannot be repeated.
-    #[error("a sequence of {given} tokens cannot be repeated, allowed: 2 and more")]
+    #[error(
+        "a sequence of {given} tokens cannot be repeated, allowed: 2 to {}, so that its beginning fits behind it",
+        .n_ctx.saturating_sub(1)
+    )]
     Period {
         /// How long it is.
         given: usize,
+        /// The model's longest sequence.
+        n_ctx: usize,
     },
     /// A task cannot give so many examples.
     #[error("the task `{task}` cannot give {given} examples, allowed: 1 to {most}")]

@@ -283,10 +283,17 @@ impl fmt::Display for CaptureSpec {
             f.write_str(" before edits")?;
         }
         if !self.positions.is_all() {
-            write!(f, " at positions {}", self.positions)?;
+            // `{:#}` shortens no list: what is shown has to tell captures apart.
+            match f.alternate() {
+                true => write!(f, " at positions {:#}", self.positions)?,
+                false => write!(f, " at positions {}", self.positions)?,
+            }
         }
         if let Some(heads) = &self.heads {
-            write!(f, ", heads {}", Listed(heads))?;
+            match f.alternate() {
+                true => write!(f, ", heads {heads:?}")?,
+                false => write!(f, ", heads {}", Listed(heads))?,
+            }
         }
         match self.reduction {
             Reduction::Whole => Ok(()),

@@ -131,6 +131,7 @@ impl Positions {
     }
 }
 
+/// `{:#}` writes all of a list, `{}` no more than its beginning.
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -139,6 +140,7 @@ impl fmt::Display for Positions {
                 write!(f, "{}", range.start)
             }
             PositionSelection::Range(range) => write!(f, "{}..{}", range.start, range.end),
+            PositionSelection::List(list) if f.alternate() => write!(f, "{list:?}"),
             PositionSelection::List(list) => write!(f, "{}", Listed(list)),
             PositionSelection::StartingAt(start) => write!(f, "{start}.."),
             PositionSelection::FromEnd(1) => f.write_str("last"),

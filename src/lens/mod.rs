@@ -1,6 +1,6 @@
 //! What a run, or the weights by themselves, say about the model's words: ready-made readings.
 //!
-//! A lens that reads a run is given one, [`model.run(&batch)`](crate::Gpt2::run) with whatever hooks it has, captures
+//! A lens that reads a run is given one, [`model.run(&batch)`](crate::Gpt2::run) with its hooks, captures
 //! what it needs, runs it, and gives back arrays in f64 with what their entries are of. Sequences may be of any
 //! lengths: where values stand by `[…, sequence, position]`, the last axis counts the positions that were read, and a
 //! sequence that has fewer of them than others is NaN behind its own.

@@ -462,10 +462,25 @@ fn what_induction_repeats_is_random_and_its_next_token_known() {
     }
     let short = Task::Induction { period: 1 };
     let error = short.prompts(1, 0, reader.tokenizer(), reader.config(), Bos::Omit).unwrap_err();
-    assert!(matches!(error, Error::Data(DataError::Period { given: 1 })));
-    let long = Task::Induction { period: 1024 };
-    let error = long.prompts(9, 0, reader.tokenizer(), reader.config(), Bos::Omit).unwrap_err();
-    assert!(matches!(error, Error::Data(DataError::Example { .. })), "{error}");
+    assert!(matches!(error, Error::Data(DataError::Period { given: 1, n_ctx: 1024 })));
+    for period in [1024, 1 << 63, usize::MAX] {
+        let long = Task::Induction { period };
+        let error = long.prompts(9, 0, reader.tokenizer(), reader.config(), Bos::Omit).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "a sequence of {period} tokens cannot be repeated, allowed: 2 to 1023, so that its beginning fits behind it"
+            )
+        );
+    }
+    for count in [0, 1_000_001, usize::MAX / 2] {
+        let error =
+            Task::Agreement.prompts(count, 0, reader.tokenizer(), reader.config(), Bos::Omit);
+        assert!(matches!(
+            error,
+            Err(Error::Data(DataError::Count { task: "agreement", most: 1_000_000, .. }))
+        ));
+    }
 }
 
 #[test]

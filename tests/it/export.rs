@@ -74,6 +74,22 @@ fn all_that_was_captured_comes_back_from_both_kinds_of_files() {
 }
 
 #[test]
+fn captures_at_many_positions_have_names_of_their_own() {
+    let model = tiny(Precision::F64);
+    let batch = Batch::single((1..=16).collect::<Vec<_>>()).unwrap();
+    let captures = [14, 15]
+        .map(|last| Capture::new(Site::z(1)).positions(Positions::several((0..12).chain([last]))));
+    let kept = model.run(&batch).capture(&captures).execute().unwrap().activations;
+    let names: Vec<_> = kept.tensors().unwrap().into_iter().map(|(name, _)| name).collect();
+    let name = |last| {
+        format!(
+            "0/blocks.1.attn.hook_z at positions [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, {last}]"
+        )
+    };
+    assert_eq!(names, [name(14), name(15)]);
+}
+
+#[test]
 fn another_extension_is_refused_and_nothing_is_written() {
     let (kept, directory) = (kept(Precision::F32), tempfile::tempdir().unwrap());
     for name in ["kept.npy", "kept", "kept.NPZ"] {

@@ -10,9 +10,10 @@ pub(super) fn examples(
     generator: &mut Generator<'_>,
     count: usize,
     period: usize,
+    n_ctx: usize,
 ) -> Result<Vec<Example>> {
-    if period < 2 {
-        return Err(DataError::Period { given: period }.into());
+    if period < 2 || period >= n_ctx {
+        return Err(DataError::Period { given: period, n_ctx }.into());
     }
     let tokens = generator.tokenizer.ordinary_tokens();
     // The token that follows must be known from its predecessor alone, and be another in the partner.

@@ -25,6 +25,8 @@ use crate::tokenizer::Tokenizer;
 
 /// How long the sequences that [`Task::Induction`] repeats are, where nobody says.
 const PERIOD: usize = 20;
+/// More would fill the memory before anybody runs them.
+const MOST: usize = 1_000_000;
 
 /// A task of the literature. The templates are those of the papers; what an example was made of is in its labels.
 ///
@@ -96,7 +98,8 @@ impl Task {
     /// ```
     ///
     /// # Errors
-    /// [`DataError::Count`] for no example or more than there are, [`DataError::TooFewWords`] for a tokenizer that has
+    /// [`DataError::Count`] for no example, more than a million, or more than there are, [`DataError::Period`],
+    /// [`DataError::TooFewWords`] for a tokenizer that has
     /// too few words of the task as one token, [`DataError::Example`] for an example that is too long for the model.
     pub fn prompts(
         self,
@@ -118,7 +121,9 @@ impl Task {
             Self::Pronouns => pronouns::examples(&mut generator, count),
             Self::Occupations => occupations::examples(&mut generator, count),
             Self::Agreement => agreement::examples(&mut generator, count),
-            Self::Induction { period } => induction::examples(&mut generator, count, period),
+            Self::Induction { period } => {
+                induction::examples(&mut generator, count, period, config.n_ctx)
+            }
             Self::Einstein => einstein::examples(count),
         }?;
         let numbered = examples.into_iter().enumerate();
@@ -139,7 +144,7 @@ impl Task {
     }
 
     fn most(self) -> usize {
-        if self == Self::Einstein { einstein::COUNT } else { usize::MAX }
+        if self == Self::Einstein { einstein::COUNT } else { MOST }
     }
 }
 
