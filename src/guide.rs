@@ -60,6 +60,7 @@ macro_rules! page {
         /// [reports]: crate::guide::reports
         /// [checked]: crate::guide::hooks#what-is-checked
         /// [performance]: crate::guide::performance
+        /// [places]: crate::guide::data#a-task-of-the-literature
         /// [saving]: crate::guide::edits#save-and-load
         /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites

@@ -165,6 +165,19 @@ impl Prompts {
         })
     }
 
+    /// Several named places, each with its [positions](Self::positions) in each prompt, as
+    /// [`Variants::patched_places`](crate::sweep::Variants::patched_places) takes them.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] unless all prompts have all of them.
+    pub fn places(
+        &self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Vec<(String, Vec<Range<usize>>)>> {
+        let names = names.into_iter().map(Into::into);
+        names.map(|name| self.positions(&name).map(|positions| (name, positions))).collect()
+    }
+
     /// The examples of which `keep` says so.
     ///
     /// ```

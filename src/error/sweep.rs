@@ -16,6 +16,19 @@ pub enum SweepError {
         /// That of another one.
         other: usize,
     },
+    /// A place is not named in each sequence once.
+    #[error(
+        "the place `{place}` is named in {given} sequences of {needed}, in each once is needed",
+        place = shown(place)
+    )]
+    PlaceCount {
+        /// The place.
+        place: String,
+        /// In how many it is named.
+        given: usize,
+        /// The number of sequences.
+        needed: usize,
+    },
     /// What is patched in is of a sequence of another length.
     #[error("the other run has {given} positions in sequence {sequence}, needed: {needed}")]
     OtherLength {

@@ -43,6 +43,7 @@ mod means;
 mod measure;
 mod metric;
 mod metrics;
+mod places;
 mod plan;
 mod progress;
 mod reading;

@@ -1,36 +1,29 @@
 //! The sweeps that everybody runs.
 
+use std::ops::Range;
+
 use tch::Tensor;
 
 use super::replacement::Replacement;
 use super::variants::{Axis, Variants};
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::error::{Result, SelectionError, SweepError};
-use crate::hook::{At, Hook, Positions, Selected};
+use crate::error::{Result, SelectionError};
+use crate::hook::{At, Hook, Selected};
 use crate::intervention::{Interventions, LayerScaling, Noise};
 use crate::site::Site;
 
-fn only(hook: Hook) -> Interventions {
+pub(super) fn only(hook: Hook) -> Interventions {
     let mut hooks = Interventions::new();
     hooks.add(hook);
     hooks
-}
-
-/// The length that all sequences share, which a grid over positions needs.
-fn common_len(batch: &Batch) -> Result<usize> {
-    let len = batch.sequences()[0].len();
-    match batch.sequences().iter().find(|tokens| tokens.len() != len) {
-        None => Ok(len),
-        Some(other) => Err(SweepError::UnequalLengths { first: len, other: other.len() }.into()),
-    }
 }
 
 impl Variants {
     /// Each layer's `resid_post` times each factor: axes `layer` and `factor`.
     ///
     /// # Errors
-    /// [`NotFinite`](crate::error::InterventionError::NotFinite) and [`SweepError::EmptyAxis`].
+    /// [`NotFinite`](crate::error::InterventionError::NotFinite), and those of [`over`](Self::over).
     pub fn layer_factors(config: &Config, factors: &[f64], batch: &Batch) -> Result<Self> {
         let axes = [Axis::counting("layer", config.n_layers), Axis::new("factor", factors)];
         Self::over(
@@ -134,33 +127,7 @@ impl Variants {
                 let neuron = neurons[index[0]];
                 let site = Site::mlp_post(layer);
                 let selected = Selected { last_axis: Some(vec![neuron]), ..Selected::whole(site) };
-                let narrow = |whole: Tensor| one(&whole, "neuron", 1, neuron);
-                with.hook(selected, (batch, sequence), narrow).map(only)
-            },
-            batch,
-        )
-    }
-
-    /// A site of each block patched at each position, of attention at each query position: axes `layer` and
-    /// `position`. `site` is one of a block: `Site::resid_pre`, `attn_out`, `mlp_post` and the like.
-    ///
-    /// # Errors
-    /// [`SweepError::UnequalLengths`], those of [`over`](Self::over), and those of looking the replacement up.
-    pub fn patched_positions(
-        config: &Config,
-        site: impl Fn(usize) -> Site,
-        with: Replacement<'_>,
-        batch: &Batch,
-    ) -> Result<Self> {
-        let len = common_len(batch)?;
-        let axes = [Axis::counting("layer", config.n_layers), Axis::counting("position", len)];
-        Self::over(
-            axes,
-            |index, sequence| {
-                let site = site(index[0]);
-                let positions = Positions::at(index[1]);
-                let narrow = |whole: Tensor| one(&whole, "position", position_axis(site), index[1]);
-                let selected = Selected { positions, ..Selected::whole(site) };
+                let narrow = |whole: Tensor| cut(&whole, "neuron", 1, entry(neuron));
                 with.hook(selected, (batch, sequence), narrow).map(only)
             },
             batch,
@@ -188,43 +155,8 @@ impl Variants {
                 let whole = Selected::whole(site(index[0]));
                 let axis = head_axis(whole.site)?;
                 let selected = Selected { heads: Some(vec![index[1]]), ..whole };
-                let narrow = |whole: Tensor| one(&whole, "head", axis, index[1]);
+                let narrow = |whole: Tensor| cut(&whole, "head", axis, entry(index[1]));
                 with.hook(selected, (batch, sequence), narrow).map(only)
-            },
-            batch,
-        )
-    }
-
-    /// A site of each head patched at each position, of attention at each query position: axes `layer`,
-    /// `head` and `position`.
-    ///
-    /// # Errors
-    /// Those of [`patched_heads`](Self::patched_heads), and [`SweepError::UnequalLengths`].
-    pub fn patched_head_positions(
-        config: &Config,
-        site: impl Fn(usize) -> Site,
-        with: Replacement<'_>,
-        batch: &Batch,
-    ) -> Result<Self> {
-        head_axis(site(0))?;
-        let len = common_len(batch)?;
-        let axes = [
-            Axis::counting("layer", config.n_layers),
-            Axis::counting("head", config.n_heads),
-            Axis::counting("position", len),
-        ];
-        Self::over(
-            axes,
-            |index, sequence| {
-                let whole = Selected::whole(site(index[0]));
-                let (heads, positions) = (Some(vec![index[1]]), Positions::at(index[2]));
-                let (axis, along) = (head_axis(whole.site)?, position_axis(whole.site));
-                let narrow = |whole: Tensor| {
-                    let head = one(&whole, "head", axis, index[1])?;
-                    one(&head, "position", along, index[2])
-                };
-                with.hook(Selected { heads, positions, ..whole }, (batch, sequence), narrow)
-                    .map(only)
             },
             batch,
         )
@@ -266,22 +198,28 @@ impl Variants {
     }
 }
 
-/// Which axis of one sequence's tensor counts positions, of attention those of the queries.
-fn position_axis(site: Site) -> usize {
-    site.shape().positions() - 1
+/// The range of one entry.
+pub(super) fn entry(index: usize) -> Range<usize> {
+    index..index.saturating_add(1)
 }
 
-/// One entry of a tensor along an axis, which stays.
-fn one(whole: &Tensor, name: &'static str, axis: usize, given: usize) -> Result<Tensor> {
+/// Some entries of a tensor along an axis, which stays.
+pub(super) fn cut(
+    whole: &Tensor,
+    name: &'static str,
+    axis: usize,
+    entries: Range<usize>,
+) -> Result<Tensor> {
     let len = whole.size().get(axis).map_or(0, |&len| len as usize);
-    if given >= len {
+    if entries.end > len {
+        let given = entries.end.saturating_sub(1);
         return Err(SelectionError::IndexOutOfRange { axis: name, given, len }.into());
     }
-    Ok(whole.f_narrow(axis as i64, given as i64, 1)?)
+    Ok(whole.f_narrow(axis as i64, entries.start as i64, entries.len() as i64)?)
 }
 
 /// Which axis of one sequence's tensor counts heads.
-fn head_axis(site: Site) -> Result<usize> {
+pub(super) fn head_axis(site: Site) -> Result<usize> {
     let axis = site.shape().heads().map(|axis| axis - 1);
     axis.ok_or_else(|| {
         let allowed = site.shape().selections().join(", ");

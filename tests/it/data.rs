@@ -99,6 +99,9 @@ fn places_are_counted_in_the_prompt_itself() {
     assert_eq!(prompts.positions("END").unwrap(), [1..2]);
     let prompts = reader.read(example, Bos::Omit).unwrap();
     assert_eq!(prompts.positions("one").unwrap(), [2..3]);
+    let places = [("two".to_owned(), vec![1..3]), ("END".to_owned(), vec![0..1])];
+    assert_eq!(prompts.places(["two", "END"]).unwrap(), places);
+    assert!(prompts.places(["two", "three"]).is_err());
 }
 
 #[test]

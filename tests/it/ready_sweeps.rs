@@ -166,6 +166,86 @@ fn grids_patch_positions_heads_and_both() {
     assert!(matches!(headless, Some(Error::Selection(SelectionError::SelectionAtSite { .. }))));
 }
 
+/// Of 5 and 3 tokens, and what is patched into them.
+const RAGGED: [&[u32]; 2] = [&[3, 14, 15, 92, 65], &[35, 89, 79]];
+const OTHER: [&[u32]; 2] = [&[3, 46, 15, 20, 65], &[35, 26, 32]];
+
+#[test]
+fn a_place_is_patched_where_it_is_in_each_sequence_of_any_length() {
+    let model = bundled();
+    let (batch, config) = (Batch::new(RAGGED).unwrap(), model.config());
+    let sites = (0..config.n_layers).flat_map(|layer| [Site::resid_mid(layer), Site::z(layer)]);
+    let other = model.run(&Batch::new(OTHER).unwrap()).capture(sites).execute().unwrap();
+    let with = Replacement::Resample(&other.activations);
+    let ends = [2..4, 0..2];
+    let places = [("pair", ends.to_vec()), ("END", vec![4..5, 2..3])];
+    let stream = Variants::patched_places(config, Site::resid_mid, &places, with, &batch).unwrap();
+    let heads = Variants::patched_head_places(config, Site::z, &places, with, &batch).unwrap();
+    assert_eq!(stream.axes()[0].labels.len(), config.n_layers);
+    assert_eq!((&*stream.axes()[1].name, stream.axes()[1].labels.len()), ("place", 2));
+    assert_eq!(heads.axes()[2].labels, ["pair", "END"]);
+
+    let logit = Measure::new("logit", |reading| Ok(reading.logits[TOKEN]));
+    let swept = |variants| {
+        let results = Sweep::new(&model, &batch).plan(variants).unwrap().measure(&[&logit]);
+        results.unwrap().values("logit").unwrap().to_owned()
+    };
+    let (stream, heads) = (swept(&stream), swept(&heads));
+    let by_hand = |sequence: usize, hooks: &Interventions| {
+        let alone = Batch::single(RAGGED[sequence]).unwrap();
+        let output = model.run(&alone).hooks(hooks).execute().unwrap();
+        output.logits.last(0).unwrap()[TOKEN]
+    };
+    for (sequence, end) in [4, 2].into_iter().enumerate() {
+        let clean = by_hand(sequence, &Interventions::new());
+        for (place, tokens) in [ends[sequence].clone(), end..end + 1].into_iter().enumerate() {
+            let positions = Positions::range(tokens.clone());
+            let value = |site: Site| {
+                let whole = other.activations.get(site, sequence).unwrap();
+                whole.narrow(0, tokens.start as i64, tokens.len() as i64)
+            };
+            let mut hooks = Interventions::new();
+            let at = At::resid_mid(3).positions(positions.clone());
+            hooks.set(at, &value(Site::resid_mid(3))).unwrap();
+            let of_head = value(Site::z(1)).narrow(1, 2, 1);
+            let mut head = Interventions::new();
+            head.set(At::z(1).heads([2]).positions(positions), &of_head).unwrap();
+            for (found, hooks) in [
+                (stream[[3, place, sequence, 0]], &hooks),
+                (heads[[1, 2, place, sequence, 0]], &head),
+            ] {
+                let expected = by_hand(sequence, hooks);
+                assert!((found - expected).abs() <= tolerance::F64, "{found}, not {expected}");
+                assert!((found - clean).abs() > 1e-6, "nothing is patched");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_place_that_is_not_once_in_each_sequence_is_refused() {
+    let model = bundled();
+    let (batch, config) = (Batch::new(RAGGED).unwrap(), model.config());
+    let error = |places: &[(&str, Vec<std::ops::Range<usize>>)]| {
+        let site = Site::resid_pre;
+        let refused = Variants::patched_places(config, site, places, Replacement::Zero, &batch);
+        refused.err().unwrap().to_string()
+    };
+    assert_eq!(
+        error(&[("END", vec![4..5, 2..3]), ("S2", vec![1..2])]),
+        "the place `S2` is named in 1 sequences of 2, in each once is needed"
+    );
+    assert_eq!(
+        error(&[("END", vec![4..5, 2..4])]),
+        "positions 2..4 do not fit sequence 1, which has 3 tokens"
+    );
+    assert_eq!(
+        error(&[("END", vec![3..3, 2..3])]),
+        "no position is selected, at least one is needed"
+    );
+    assert_eq!(error(&[]), "the axis `place` is empty, at least one value is needed");
+}
+
 #[test]
 fn noise_and_steering_come_in_the_amounts_asked_for() {
     let (model, batch) = (bundled(), batch());
