@@ -8,12 +8,14 @@ mod csv;
 #[cfg(feature = "plot")]
 pub mod figure;
 mod json;
+mod means;
 mod output_dir;
 mod results;
 mod table;
 
 pub use self::csv::{write_csv, write_csv_grid};
 pub use json::write_json;
+pub use means::write_means_csv;
 pub use output_dir::OutputDir;
 pub use results::{write_results_csv, write_results_json};
 pub use table::{Align, Table};

@@ -39,7 +39,7 @@ const COLUMNS: [&str; 5] = ["sequence", "scored_position", "metric", "value", "b
 /// # Errors
 /// Those of `out`.
 pub fn write_results_csv(out: impl Write, results: &Results) -> io::Result<()> {
-    let axes = axis_columns(results);
+    let axes = axis_columns(results, &COLUMNS);
     let headings = axes.iter().map(String::as_str).chain(COLUMNS);
     let rows = rows(results).map(|row| {
         let numbers = [row.sequence, row.position].map(|number| number.to_string());
@@ -68,9 +68,9 @@ pub fn write_results_json(out: impl Write, results: &Results) -> io::Result<()> 
     write_json(out, &Document(results))
 }
 
-/// The name of each axis's column: none is the name of another column.
-fn axis_columns(results: &Results) -> Vec<String> {
-    let mut taken: Vec<String> = COLUMNS.map(str::to_owned).to_vec();
+/// The name of each axis's column: none is the name of another column, nor of those `behind` the axes.
+pub(super) fn axis_columns(results: &Results, behind: &[&str]) -> Vec<String> {
+    let mut taken: Vec<String> = behind.iter().map(|&column| column.to_owned()).collect();
     for axis in results.variant_axes() {
         let mut name = axis.name.clone();
         while taken.contains(&name) {
@@ -78,7 +78,7 @@ fn axis_columns(results: &Results) -> Vec<String> {
         }
         taken.push(name);
     }
-    taken.split_off(COLUMNS.len())
+    taken.split_off(behind.len())
 }
 
 /// One number, and what it is of.
@@ -92,7 +92,7 @@ struct Row<'r> {
 }
 
 /// The labels of a variant, given its index along the axes.
-fn labels<'r>(results: &'r Results, index: &[usize]) -> Vec<&'r str> {
+pub(super) fn labels<'r>(results: &'r Results, index: &[usize]) -> Vec<&'r str> {
     let along = results.variant_axes().iter().zip(index);
     along.map(|(axis, &index)| &*axis.labels[index]).collect()
 }
@@ -123,7 +123,7 @@ struct Document<'r>(&'r Results);
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let results = self.0;
-        let columns = axis_columns(results);
+        let columns = axis_columns(results, &COLUMNS);
         let axes = results.variant_axes().iter().zip(&columns);
         let axes =
             axes.map(|(axis, column)| SavedAxis { name: &axis.name, column, labels: &axis.labels });

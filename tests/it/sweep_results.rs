@@ -6,7 +6,7 @@ use hooked_gpt2::analysis::uncertainty::bootstrap_mean;
 use hooked_gpt2::error::{AnalysisError, CaptureError, SweepError};
 use hooked_gpt2::hook::{At, Positions};
 use hooked_gpt2::intervention::Interventions;
-use hooked_gpt2::report::{write_results_csv, write_results_json};
+use hooked_gpt2::report::{write_means_csv, write_results_csv, write_results_json};
 use hooked_gpt2::sweep::{
     Axis, Loss, Measure, Metric, NextTokenLoss, Reading, Results, Scored, Sweep, Variants,
 };
@@ -294,6 +294,42 @@ fn means_are_over_sequences_of_the_means_over_their_positions() {
             }
             assert!(found.low < found.high);
         }
+    }
+}
+
+#[test]
+fn the_csv_of_means_has_a_line_for_each_metric_and_variant() {
+    let peculiar = Measure::new("peculiar", peculiar);
+    let results = measured(&variants("layer", "mean"), &[&NextTokenLoss, &peculiar]);
+    let mut out = Vec::new();
+    write_means_csv(&mut out, &results, 0.9, 500, 7).unwrap();
+    let mut reader = csv::Reader::from_reader(&out[..]);
+    let headings = reader.headers().unwrap().clone();
+    assert_eq!(
+        headings.iter().collect::<Vec<_>>().join(","),
+        "layer,mean_axis,metric,sequences,level,mean,low,high,change,change_low,change_high"
+    );
+    let records: Vec<_> = reader.records().map(std::result::Result::unwrap).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for record in &records {
+        let number = |column: usize| record[column].parse::<f64>().unwrap();
+        let factor = FACTORS.iter().position(|&factor| factor == number(1)).unwrap();
+        let (metric, at) = (&record[2], [number(0) as usize, factor]);
+        assert!(seen.insert((metric.to_owned(), at)));
+        assert_eq!([number(3), number(4)], [2.0, 0.9]);
+        let mean = results.mean(metric, 0.9, 500, 7).unwrap()[at];
+        let change = results.mean_change(metric, 0.9, 500, 7).unwrap()[at];
+        let expected = [mean.mean, mean.low, mean.high, change.mean, change.low, change.high];
+        let found: Vec<f64> = (5..11).map(number).collect();
+        let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&found), bits(&expected), "{record:?}");
+        assert!(metric == "peculiar" || mean.low > change.low, "{record:?}");
+    }
+    assert_eq!(records.len(), 2 * 3 * 2);
+    for (level, resamples) in [(1.0, 100), (0.95, 0)] {
+        let refused = write_means_csv(Vec::new(), &results, level, resamples, 0).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(refused.to_string().contains("allowed: "), "{refused}");
     }
 }
 
