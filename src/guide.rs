@@ -56,14 +56,18 @@ macro_rules! page {
         /// [bundled_model]: crate::guide::bundled_model
         /// [checkpoints]: crate::guide::checkpoints
         /// [edits]: crate::guide::edits
+        /// [lenses]: crate::guide::lenses
         /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
         /// [checked]: crate::guide::hooks#what-is-checked
+        /// [mean_ablation]: crate::guide::edits#mean-ablation
+        /// [means]: crate::guide::reports#means-with-intervals
         /// [performance]: crate::guide::performance
         /// [places]: crate::guide::data#a-task-of-the-literature
         /// [saving]: crate::guide::edits#save-and-load
         /// [security]: crate::guide::security
         /// [sites]: crate::guide::sites
+        /// [sure]: crate::guide::analysis#does-it-hold-over-prompts
         /// [sweeps]: crate::guide::sweeps
         /// [threads]: crate::guide::threads
         /// [weights]: crate::guide::weights
