@@ -51,7 +51,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// `Display` is always one line, cuts long names and lists, and never repeats its
 /// [`source`](std::error::Error::source). So print the causes, too, without which the reason may be missing: `{:#}` writes
 /// the error and all of them in one line, of this type as of `anyhow::Error`. An error of the caller's own is printed as
-/// it is.
+/// it is. `Debug` writes that line as well: it is what a person sees of a `main` that returns the error, and of `unwrap`.
 ///
 /// ```
 /// use hooked_gpt2::error::{BatchError, Error};
@@ -62,7 +62,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///     other => panic!("{other:?}"),
 /// }
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A file.
@@ -232,6 +231,13 @@ impl fmt::Display for Error {
             }
         }
         Ok(())
+    }
+}
+
+/// What `{:#}` writes: `main`, `unwrap` and `expect` print errors in this form, and people read it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
     }
 }
 

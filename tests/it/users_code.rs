@@ -8,7 +8,7 @@ use hooked_gpt2::hook::{At, Edit, Hook, HookRegistry, Part, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::sweep::{Axis, Sweep, Variants};
 use hooked_gpt2::tch::{self, Device, Kind, Tensor};
-use hooked_gpt2::{Precision, Result};
+use hooked_gpt2::{Batch, Precision, Result};
 
 use crate::support::{chain, reason, single, tiny};
 
@@ -144,6 +144,18 @@ impl Edit for WritesNothing {
     fn apply(&self, selected: &Tensor, _part: &Part<'_>) -> Result<Tensor> {
         Ok(selected.f_alias_copy()?)
     }
+}
+
+/// `main` prints what it returns by `Debug`.
+#[test]
+fn a_main_that_returns_an_error_says_it_and_its_causes_in_words() {
+    let error = Batch::single(Vec::new()).unwrap_err();
+    let said = "sequence 0 of the batch is empty, at least one token is needed";
+    assert_eq!(format!("{error:?}"), said);
+    let within = SweepError::Variant { variant: "layer 3".to_owned(), source: Box::new(error) };
+    let boxed: Box<dyn std::error::Error> = Error::from(within).into();
+    assert_eq!(format!("{boxed:?}"), format!("layer 3: {said}"));
+    assert_eq!(format!("{boxed:#?}"), format!("layer 3: {said}"));
 }
 
 #[test]
