@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use tch::Tensor;
 
 use super::at::sorted;
-use super::capture_spec::{CaptureSpec, Kept, Reduction};
-use super::{Moments, Positions};
+use super::capture_spec::Reduction;
+use super::{CaptureSpec, Kept, Moments, Positions};
 use crate::error::Result;
 use crate::site::Site;
 

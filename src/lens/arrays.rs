@@ -1,11 +1,9 @@
-//! Tensors as arrays, and where the positions of sequences stand in them.
+//! Tensors as arrays.
 
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::Batch;
-use crate::error::{BatchError, Error, Result};
-use crate::hook::Positions;
+use crate::error::{Error, Result};
 use crate::scalar::numbers;
 
 /// The same in f64, on the CPU.
@@ -19,39 +17,4 @@ pub(super) fn array<D: Dimension>(tensor: &Tensor) -> Result<Array<f64, D>> {
     let array = ArrayD::from_shape_vec(IxDyn(&shape), numbers(tensor)?);
     let array = array.and_then(|array| array.into_dimensionality());
     array.map_err(|error| Error::Bug(format!("{shape:?} as an array: {error}")))
-}
-
-/// The positions of each sequence that are read.
-#[derive(Debug, Clone)]
-pub(super) struct ReadPositions(Vec<Vec<usize>>);
-
-impl ReadPositions {
-    /// # Errors
-    /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange).
-    pub fn new(positions: &Positions, batch: &Batch) -> Result<Self> {
-        let sequences = batch.sequences().iter().enumerate();
-        let read = sequences.map(|(sequence, tokens)| positions.indices(tokens.len(), sequence));
-        Ok(Self(read.collect::<Result<_>>()?))
-    }
-
-    pub fn n_sequences(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The most that are read of any sequence.
-    pub fn most(&self) -> usize {
-        self.0.iter().map(Vec::len).max().unwrap_or(0)
-    }
-
-    /// # Errors
-    /// [`BatchError::NoSuchSequence`].
-    pub fn of(&self, sequence: usize) -> Result<&[usize]> {
-        let (given, len) = (sequence, self.0.len());
-        Ok(self.0.get(given).ok_or(BatchError::NoSuchSequence { given, len })?)
-    }
-
-    /// The sequences and their positions.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &[usize])> {
-        self.0.iter().map(Vec::as_slice).enumerate()
-    }
 }

@@ -4,9 +4,10 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, Ix1, s};
 use tch::{Kind, Tensor};
 
 use super::answers::Answers;
-use super::arrays::{ReadPositions, array, double};
+use super::arrays::{array, double};
 use super::component::{Component, number_of};
 use super::parts::{Parts, Stream, Sum};
+use super::read_at::ReadPositions;
 use crate::error::{Error, LensError, Result, SelectionError};
 use crate::hook::{Positions, Site};
 use crate::model::{Gpt2, Logits, Parameter, Run};
@@ -105,19 +106,16 @@ impl LogitAttribution {
         let config = model.config();
         let n_sequences = batch.sequences().len();
         let weights = self.weights(n_sequences, config.d_vocab)?;
-        let read = ReadPositions::new(positions, batch)?;
-        let stream = Stream::last(config);
-        let run = run.capture(stream.captures(parts, positions)).unembed(positions.clone());
-        let output = run.execute()?;
+        let run = run.unembed(positions.clone());
+        let sum = Sum::of(run, Stream::last(config), parts, positions)?;
+        let Sum { output, read, .. } = &sum;
 
         let directions = Directions::new(model, &weights)?;
-        let activations = &output.activations;
-        let sum = Sum { model, activations, stream, parts, positions, n_sequences };
         let changes_logits = |site: Site| site >= Site::ln_final_scale();
         let mut entries = output.ledger.entries().iter();
-        let is_edited = stream.is_edited(parts, &output.ledger)
+        let is_edited = sum.is_edited()
             || entries.any(|entry| entry.change_l2 != 0.0 && changes_logits(entry.site));
-        let mut components = stream.components(parts, config);
+        let mut components = sum.components();
         components.push(Component::FinalBias);
         components.extend(is_edited.then_some(Component::Edits));
         let shape = (components.len(), n_sequences, read.most());
@@ -137,7 +135,7 @@ impl LogitAttribution {
                 column.iter_mut().zip(all).for_each(|(value, &part)| *value = part);
             }
         }
-        Ok(Attributed { components, positions: read, values, total })
+        Ok(Attributed { components, positions: read.clone(), values, total })
     }
 
     /// What each sequence's logits are multiplied with.

@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
-use super::arrays::{ReadPositions, array};
+use super::arrays::array;
 use super::component::{Component, number_of};
 use super::parts::{Parts, Stream, Sum};
+use super::read_at::ReadPositions;
 use crate::error::Result;
 use crate::hook::{Positions, Site};
 use crate::model::Run;
@@ -70,22 +71,18 @@ impl Decomposition {
     #[doc(alias("decompose_resid", "get_full_resid_decomposition", "stack_head_results"))]
     pub fn read(&self, run: Run<'_>) -> Result<Decomposed> {
         let Self { parts, site, ref positions } = *self;
-        let (model, batch) = (run.model(), run.batch());
-        let config = model.config();
+        let config = run.model().config();
         let stream = match site {
             Some(site) => Stream::at(site, config)?,
             None => Stream::last(config),
         };
-        let read = ReadPositions::new(positions, batch)?;
-        let output = run.capture(stream.captures(parts, positions)).without_logits().execute()?;
-        let activations = &output.activations;
-        let n_sequences = read.n_sequences();
-        let sum = Sum { model, activations, stream, parts, positions, n_sequences };
-        let is_edited = stream.is_edited(parts, &output.ledger);
-        let mut components = stream.components(parts, config);
+        let sum = Sum::of(run.without_logits(), stream, parts, positions)?;
+        let is_edited = sum.is_edited();
+        let mut components = sum.components();
         components.extend(is_edited.then_some(Component::Edits));
+        let positions = sum.read.clone();
         let mut decomposed =
-            Decomposed { components, positions: read, parts: Vec::new(), wholes: Vec::new() };
+            Decomposed { components, positions, parts: Vec::new(), wholes: Vec::new() };
         let each = sum.parts(|_, x| Ok(x.shallow_clone()))?;
         for (sequence, parts) in each.into_iter().enumerate() {
             let whole = sum.whole(sequence)?;

@@ -3,10 +3,12 @@
 use ndarray::{Array3, ArrayD, ArrayViewD, Dimension, IxDyn, indices};
 use tch::{Kind, Tensor};
 
-use super::arrays::{ReadPositions, double};
+use super::arrays::double;
+use super::read_at::{Places, ReadAt};
+use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{LensError, Result};
-use crate::hook::{Capture, Positions, Site, SiteShape};
+use crate::hook::{Positions, Site, SiteShape};
 use crate::model::Run;
 use crate::scalar::{numbers, scalar};
 use crate::sweep::{Axis, Sweep, Variants};
@@ -40,26 +42,25 @@ use crate::sweep::{Axis, Sweep, Variants};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Downstream {
-    sites: Option<Vec<Site>>,
-    positions: Positions,
+    read_at: ReadAt,
 }
 
 impl Downstream {
     /// `resid_post` of every block, at every position: the number of the site is that of the layer.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { sites: None, positions: Positions::all() }
+        Self { read_at: ReadAt::EVERYWHERE }
     }
 
     /// Any sites instead, in execution order.
     pub fn sites(mut self, sites: impl IntoIterator<Item = Site>) -> Self {
-        self.sites = Some(sites.into_iter().collect());
+        self.read_at.sites = Some(sites.into_iter().collect());
         self
     }
 
     /// Only at these positions.
     pub fn at(mut self, positions: Positions) -> Self {
-        self.positions = positions;
+        self.read_at.positions = positions;
         self
     }
 
@@ -71,23 +72,21 @@ impl Downstream {
     /// [`NoSites`](LensError::NoSites), [`SelectionError`](crate::error::SelectionError) for sites and positions that
     /// are not there, and those of [`Run::execute`].
     pub fn read(&self, clean: Run<'_>, changed: Run<'_>) -> Result<Drift> {
-        let config = clean.model().config();
-        let (sites, captures) = self.captures(config)?;
-        let positions = ReadPositions::new(&self.positions, clean.batch())?;
+        let places = self.places(clean.model().config(), clean.batch())?;
         let (of_clean, of_changed) =
             (clean.batch().sequences().len(), changed.batch().sequences().len());
         if of_clean != of_changed {
             return Err(LensError::OtherBatch { clean: of_clean, changed: of_changed }.into());
         }
         let execute = |run: Run<'_>| -> Result<_> {
-            Ok(run.capture(&captures).without_logits().execute()?.activations)
+            Ok(run.capture(&places.captures).without_logits().execute()?.activations)
         };
         let (clean, changed) = (execute(clean)?, execute(changed)?);
-        let mut drift = Drift::new(Vec::new(), sites, positions);
-        for (number, capture) in captures.iter().enumerate() {
+        let mut drift = Drift::new(Vec::new(), &places);
+        for (number, capture) in places.captures.iter().enumerate() {
             for sequence in 0..of_clean {
                 let vectors = |kept: &crate::dispatch::Activations| {
-                    vectors(drift.sites[number], &kept.get(capture, sequence)?)
+                    vectors(places.sites[number], &kept.get(capture, sequence)?)
                 };
                 let (clean, changed) = (vectors(&clean)?, vectors(&changed)?);
                 drift.take_clean(number, sequence, &clean)?;
@@ -104,14 +103,13 @@ impl Downstream {
     /// # Errors
     /// Those of [`read`](Self::read), of [`Sweep::plan`] and of [`Plan::read`](crate::sweep::Plan::read).
     pub fn sweep<'a>(&self, sweep: Sweep<'a>, variants: &'a Variants) -> Result<Drift> {
-        let (sites, captures) = self.captures(sweep.model().config())?;
-        let positions = ReadPositions::new(&self.positions, sweep.batch())?;
-        let results = sweep.capture(&captures).plan(variants)?.read(|_| Ok(()))?;
-        let mut drift = Drift::new(variants.axes().to_vec(), sites, positions);
+        let places = self.places(sweep.model().config(), sweep.batch())?;
+        let results = sweep.capture(&places.captures).plan(variants)?.read(|_| Ok(()))?;
+        let mut drift = Drift::new(variants.axes().to_vec(), &places);
         let points: Vec<usize> = variants.axes().iter().map(Axis::len).collect();
-        for (number, capture) in captures.iter().enumerate() {
-            let site = drift.sites[number];
-            for sequence in 0..drift.positions.n_sequences() {
+        for (number, capture) in places.captures.iter().enumerate() {
+            let site = places.sites[number];
+            for sequence in 0..places.positions.n_sequences() {
                 let clean = vectors(site, &results.captured_of_base(capture, sequence)?)?;
                 drift.take_clean(number, sequence, &clean)?;
                 for point in indices(IxDyn(&points)) {
@@ -125,21 +123,9 @@ impl Downstream {
         Ok(drift)
     }
 
-    fn captures(&self, config: &Config) -> Result<(Vec<Site>, Vec<Capture>)> {
-        let mut sites = match &self.sites {
-            Some(sites) => sites.clone(),
-            None => (0..config.n_layers).map(Site::resid_post).collect(),
-        };
-        sites.sort_unstable();
-        sites.dedup();
-        if sites.is_empty() {
-            return Err(LensError::NoSites.into());
-        }
-        sites.iter().try_for_each(|&site| config.check_site(site))?;
-        let captures =
-            sites.iter().map(|&site| Capture::new(site).positions(self.positions.clone()));
-        let captures = captures.collect();
-        Ok((sites, captures))
+    /// What is read of a run, or of a sweep's base.
+    fn places(&self, config: &Config, batch: &Batch) -> Result<Places> {
+        self.read_at.places((0..config.n_layers).map(Site::resid_post), config, batch)
     }
 }
 
@@ -160,8 +146,7 @@ fn vectors(site: Site, captured: &Tensor) -> Result<Tensor> {
 #[derive(Debug, Clone)]
 pub struct Drift {
     axes: Vec<Axis>,
-    sites: Vec<Site>,
-    positions: ReadPositions,
+    places: Places,
     norms: ArrayD<f64>,
     changes: ArrayD<f64>,
     cosines: ArrayD<f64>,
@@ -169,15 +154,17 @@ pub struct Drift {
 }
 
 impl Drift {
-    fn new(mut axes: Vec<Axis>, sites: Vec<Site>, positions: ReadPositions) -> Self {
+    fn new(mut axes: Vec<Axis>, places: &Places) -> Self {
+        let Places { sites, positions, .. } = places;
         let shape = (sites.len(), positions.n_sequences(), positions.most());
-        axes.push(Axis::new("site", &sites));
+        axes.push(Axis::new("site", sites));
         axes.push(Axis::counting("sequence", shape.1));
         axes.push(Axis::counting("position", shape.2));
         let lengths: Vec<usize> = axes.iter().map(Axis::len).collect();
         let nan = || ArrayD::from_elem(IxDyn(&lengths), f64::NAN);
         let clean_norms = Array3::from_elem(shape, f64::NAN);
-        Self { axes, sites, positions, norms: nan(), changes: nan(), cosines: nan(), clean_norms }
+        let places = places.clone();
+        Self { axes, places, norms: nan(), changes: nan(), cosines: nan(), clean_norms }
     }
 
     fn take_clean(&mut self, site: usize, sequence: usize, clean: &Tensor) -> Result<()> {
@@ -198,7 +185,7 @@ impl Drift {
         if clean.size() != changed.size() {
             let shape = |x: &Tensor| x.size().iter().map(|&len| len as usize).collect();
             let (clean, changed) = (shape(clean), shape(changed));
-            let site = self.sites[site];
+            let site = self.sites()[site];
             return Err(LensError::OtherShape { site, sequence, clean, changed }.into());
         }
         let dot = clean.f_mul(changed)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
@@ -226,7 +213,7 @@ impl Drift {
 
     /// Where the runs were compared, in execution order.
     pub fn sites(&self) -> &[Site] {
-        &self.sites
+        &self.places.sites
     }
 
     /// The positions of one sequence that were read.
@@ -234,7 +221,7 @@ impl Drift {
     /// # Errors
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence).
     pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
-        self.positions.of(sequence)
+        self.places.positions.of(sequence)
     }
 
     /// The norms with the intervention, in [these axes](Self::axes). NaN where a sequence has fewer positions than

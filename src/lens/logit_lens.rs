@@ -3,9 +3,9 @@
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use tch::Tensor;
 
-use super::arrays::{ReadPositions, array};
+use super::arrays::array;
+use super::read_at::{Places, ReadAt};
 use super::readout::Readout;
-use super::residual_stack::{captures, residual_sites};
 use super::target::Target;
 use crate::analysis::rank::RankedToken;
 use crate::batch::Batch;
@@ -42,8 +42,7 @@ const AT_ONCE: usize = 1 << 23;
 /// ```
 #[derive(Debug, Clone)]
 pub struct LogitLens {
-    sites: Option<Vec<Site>>,
-    positions: Positions,
+    read_at: ReadAt,
     target: Option<Target>,
     top: usize,
     keep: bool,
@@ -53,19 +52,19 @@ impl LogitLens {
     /// `resid_pre` of each block and `resid_post` of the last one, at every position.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { sites: None, positions: Positions::all(), target: None, top: 0, keep: false }
+        Self { read_at: ReadAt::EVERYWHERE, target: None, top: 0, keep: false }
     }
 
     /// These sites instead, in execution order: any whose axes are those of the residual stream, such as `resid_mid`,
     /// or `mlp_out`, which is no stream but what is added to it.
     pub fn sites(mut self, sites: impl IntoIterator<Item = Site>) -> Self {
-        self.sites = Some(sites.into_iter().collect());
+        self.read_at.sites = Some(sites.into_iter().collect());
         self
     }
 
     /// Only at these positions.
     pub fn at(mut self, positions: Positions) -> Self {
-        self.positions = positions;
+        self.read_at.positions = positions;
         self
     }
 
@@ -110,7 +109,7 @@ impl LogitLens {
     pub fn read(&self, run: Run<'_>) -> Result<LensReadings> {
         let (model, batch) = (run.model(), run.batch());
         let config = model.config();
-        let sites = residual_sites(self.sites.as_deref(), config)?;
+        let places = self.read_at.streams(config, batch)?;
         if let Some(target) = &self.target {
             target.check(batch, config.d_vocab)?;
         }
@@ -118,9 +117,8 @@ impl LogitLens {
             let (given, allowed) = (self.top, config.d_vocab);
             return Err(AnalysisError::TopKOutOfRange { given, allowed }.into());
         }
-        let positions = ReadPositions::new(&self.positions, batch)?;
-        let captures = captures(&sites, &self.positions);
-        let output = run.capture(&captures).unembed(self.positions.clone()).execute()?;
+        let Places { sites, captures, positions } = &places;
+        let output = run.capture(captures).unembed(self.read_at.positions.clone()).execute()?;
 
         let shape = (sites.len(), positions.n_sequences(), positions.most());
         let mut readings = LensReadings {
@@ -129,11 +127,10 @@ impl LogitLens {
             kl: Array3::from_elem(shape, f64::NAN),
             top: (self.top > 0).then(|| Array3::from_elem(shape, Vec::new())),
             logits: Vec::new(),
-            sites,
-            positions,
+            places: places.clone(),
         };
         for (number, capture) in captures.iter().enumerate() {
-            for sequence in 0..readings.positions.n_sequences() {
+            for sequence in 0..positions.n_sequences() {
                 let residual = output.activations.get(capture, sequence)?;
                 self.read_stream(
                     number,
@@ -160,7 +157,7 @@ impl LogitLens {
         readings: &mut LensReadings,
     ) -> Result<()> {
         let at_once = (AT_ONCE / (model.config().d_vocab * size_of::<f64>())).max(1);
-        let positions = readings.positions.of(sequence)?.to_vec();
+        let positions = readings.positions(sequence)?.to_vec();
         let mut kept = Vec::new();
         for (chunk, positions) in positions.chunks(at_once).enumerate() {
             let (start, len) = (chunk * at_once, positions.len());
@@ -200,8 +197,7 @@ impl LogitLens {
 /// What the logit lens says of a run.
 #[derive(Debug, Clone)]
 pub struct LensReadings {
-    sites: Vec<Site>,
-    positions: ReadPositions,
+    places: Places,
     log_probs: Option<Array3<f64>>,
     ranks: Option<Array3<f64>>,
     kl: Array3<f64>,
@@ -220,7 +216,7 @@ impl LensReadings {
 
     /// Where the stream was read, in execution order.
     pub fn sites(&self) -> &[Site] {
-        &self.sites
+        &self.places.sites
     }
 
     /// The positions of one sequence that were read.
@@ -228,7 +224,7 @@ impl LensReadings {
     /// # Errors
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence).
     pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
-        self.positions.of(sequence)
+        self.places.positions.of(sequence)
     }
 
     /// The target's log-probability, in nats. NaN where a sequence has fewer positions than others, and where nothing
@@ -271,8 +267,8 @@ impl LensReadings {
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence) and
     /// [`IndexOutOfRange`](SelectionError::IndexOutOfRange).
     pub fn top(&self, site: usize, sequence: usize, position: usize) -> Result<&[RankedToken]> {
-        let len = self.positions.of(sequence)?.len();
-        self.check("site", site, self.sites.len())?;
+        let len = self.positions(sequence)?.len();
+        self.check("site", site, self.sites().len())?;
         self.check("position", position, len)?;
         let not_asked = LensError::NotAsked { what: "the most likely tokens", by: "top" };
         Ok(&self.top.as_ref().ok_or(not_asked)?[[site, sequence, position]])
@@ -288,9 +284,9 @@ impl LensReadings {
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence) and
     /// [`IndexOutOfRange`](SelectionError::IndexOutOfRange).
     pub fn logits(&self, site: usize, sequence: usize) -> Result<ArrayView2<'_, f64>> {
-        self.positions.of(sequence)?;
-        self.check("site", site, self.sites.len())?;
-        let number = site * self.positions.n_sequences() + sequence;
+        self.positions(sequence)?;
+        self.check("site", site, self.sites().len())?;
+        let number = site * self.places.positions.n_sequences() + sequence;
         let not_asked = LensError::NotAsked { what: "the logits", by: "keep_logits" };
         Ok(self.logits.get(number).ok_or(not_asked)?.view())
     }

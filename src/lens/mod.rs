@@ -45,6 +45,7 @@ mod layer_norms;
 mod logit_lens;
 mod neurons;
 mod parts;
+mod read_at;
 mod readout;
 mod residual_stack;
 mod steering;

@@ -4,11 +4,12 @@ use tch::{Kind, Tensor};
 
 use super::arrays::double;
 use super::component::Component;
+use super::read_at::ReadPositions;
 use crate::config::Config;
-use crate::dispatch::{Activations, Ledger};
+use crate::dispatch::Ledger;
 use crate::error::{LensError, Result};
 use crate::hook::{Capture, Positions, Site};
-use crate::model::{Gpt2, Parameter};
+use crate::model::{Gpt2, Parameter, Run, RunOutput};
 
 /// Into which parts a residual stream or a logit is taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +27,7 @@ pub enum Parts {
 /// A place of the residual stream, as the sum of what was added before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stream {
-    pub site: Site,
+    site: Site,
     /// The blocks whose attention is in it.
     attentions: usize,
     /// The blocks whose MLP is in it.
@@ -62,7 +63,7 @@ impl Stream {
     }
 
     /// The names of the parts, in the order of [`Sum::parts`].
-    pub fn components(self, parts: Parts, config: &Config) -> Vec<Component> {
+    fn components(self, parts: Parts, config: &Config) -> Vec<Component> {
         let mut components = vec![Component::Embed, Component::PosEmbed];
         for layer in 0..self.attentions {
             match parts {
@@ -89,7 +90,7 @@ impl Stream {
     }
 
     /// What has to be captured: the stream itself, and what its parts are computed from.
-    pub fn captures(self, parts: Parts, positions: &Positions) -> Vec<Capture> {
+    fn captures(self, parts: Parts, positions: &Positions) -> Vec<Capture> {
         let attention = match parts {
             Parts::Layers => Site::attn_out,
             Parts::Heads | Parts::Neurons => Site::z,
@@ -104,7 +105,7 @@ impl Stream {
     }
 
     /// Whether hooks changed the stream, before or at this place, otherwise than in one of its parts.
-    pub fn is_edited(self, parts: Parts, ledger: &Ledger) -> bool {
+    fn is_edited(self, parts: Parts, ledger: &Ledger) -> bool {
         let counts = |site: Site| {
             let Some(layer) = site.layer() else { return false };
             let is = |places: &[fn(usize) -> Site]| places.iter().any(|place| site == place(layer));
@@ -119,22 +120,45 @@ impl Stream {
 
 /// The sum, of a run that captured what it needs.
 pub(super) struct Sum<'a> {
-    pub model: &'a Gpt2,
-    pub activations: &'a Activations,
-    pub stream: Stream,
-    pub parts: Parts,
-    pub positions: &'a Positions,
-    pub n_sequences: usize,
+    model: &'a Gpt2,
+    pub output: RunOutput,
+    stream: Stream,
+    parts: Parts,
+    positions: &'a Positions,
+    pub read: ReadPositions,
 }
 
-impl Sum<'_> {
+impl<'a> Sum<'a> {
+    /// Runs the model.
+    pub fn of(
+        run: Run<'a>,
+        stream: Stream,
+        parts: Parts,
+        positions: &'a Positions,
+    ) -> Result<Self> {
+        let (model, read) = (run.model(), ReadPositions::new(positions, run.batch())?);
+        let output = run.capture(stream.captures(parts, positions)).execute()?;
+        Ok(Self { model, output, stream, parts, positions, read })
+    }
+
+    /// The names of the parts, in the order of [`parts`](Self::parts).
+    pub fn components(&self) -> Vec<Component> {
+        self.stream.components(self.parts, self.model.config())
+    }
+
+    /// Whether hooks changed the stream otherwise than in one of its parts.
+    pub fn is_edited(&self) -> bool {
+        self.stream.is_edited(self.parts, &self.output.ledger)
+    }
+
     /// Each sequence's parts as `project` sees them, a map that is linear in the last axis.
     ///
     /// # Shapes
     /// - project: `[…, d_model]` to `[…, m]`
     /// - result: `[component, pos, m]` for each sequence
     pub fn parts(&self, project: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Vec<Tensor>> {
-        let mut parts: Vec<Vec<Tensor>> = (0..self.n_sequences).map(|_| Vec::new()).collect();
+        let mut parts: Vec<Vec<Tensor>> =
+            (0..self.read.n_sequences()).map(|_| Vec::new()).collect();
         let whole = |parts: &mut Vec<Vec<Tensor>>, site| -> Result<()> {
             for (sequence, parts) in parts.iter_mut().enumerate() {
                 let x = self.captured(site, sequence)?;
@@ -195,7 +219,7 @@ impl Sum<'_> {
 
     fn captured(&self, site: Site, sequence: usize) -> Result<Tensor> {
         let capture = Capture::new(site).positions(self.positions.clone());
-        double(&self.activations.get(&capture, sequence)?)
+        double(&self.output.activations.get(&capture, sequence)?)
     }
 
     fn weight(&self, parameter: Parameter) -> Result<Tensor> {

@@ -3,10 +3,10 @@
 use ndarray::{Array3, ArrayView3};
 use tch::Tensor;
 
-use super::arrays::{ReadPositions, array, double};
-use crate::config::Config;
-use crate::error::{LensError, Result};
-use crate::hook::{Capture, Positions, Site, SiteShape};
+use super::arrays::{array, double};
+use super::read_at::{Places, ReadAt};
+use crate::error::Result;
+use crate::hook::{Positions, Site};
 use crate::model::Run;
 
 /// The residual stream as it builds up: before each block, and behind the last one.
@@ -29,90 +29,59 @@ use crate::model::Run;
 #[derive(Debug, Clone)]
 #[doc(alias = "accumulated_resid")]
 pub struct ResidualStack {
-    sites: Option<Vec<Site>>,
-    positions: Positions,
+    read_at: ReadAt,
 }
 
 impl ResidualStack {
     /// `resid_pre` of each block and `resid_post` of the last one, at every position.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { sites: None, positions: Positions::all() }
+        Self { read_at: ReadAt::EVERYWHERE }
     }
 
     /// These sites instead, in execution order: any whose axes are those of the residual stream, such as `resid_mid`,
     /// or `mlp_out`, which is no stream but what is added to it.
     pub fn sites(mut self, sites: impl IntoIterator<Item = Site>) -> Self {
-        self.sites = Some(sites.into_iter().collect());
+        self.read_at.sites = Some(sites.into_iter().collect());
         self
     }
 
     /// Only at these positions.
     pub fn at(mut self, positions: Positions) -> Self {
-        self.positions = positions;
+        self.read_at.positions = positions;
         self
     }
 
     /// Runs the model up to the last of the sites, and stacks.
     ///
     /// # Errors
-    /// [`LensError::Site`] for a site with other axes and [`NoSites`](LensError::NoSites) for none,
+    /// [`LensError::Site`](crate::error::LensError::Site) for a site with other axes,
+    /// [`NoSites`](crate::error::LensError::NoSites) for none,
     /// [`PositionOutOfRange`](crate::error::SelectionError::PositionOutOfRange), and those of [`Run::execute`].
     pub fn read(&self, run: Run<'_>) -> Result<StackedResiduals> {
-        let sites = residual_sites(self.sites.as_deref(), run.model().config())?;
-        let positions = ReadPositions::new(&self.positions, run.batch())?;
-        let captures = captures(&sites, &self.positions);
-        let kept = run.capture(&captures).without_logits().execute()?.activations;
-        let mut stacks = Vec::with_capacity(positions.n_sequences());
-        for (sequence, _) in positions.iter() {
+        let places = self.read_at.streams(run.model().config(), run.batch())?;
+        let kept = run.capture(&places.captures).without_logits().execute()?.activations;
+        let stack = |sequence| {
             let of = |capture| double(&kept.get(capture, sequence)?);
-            let residuals = captures.iter().map(of).collect::<Result<Vec<_>>>()?;
-            stacks.push(array(&Tensor::f_stack(&residuals, 0)?)?);
-        }
-        Ok(StackedResiduals { sites, positions, stacks })
+            let residuals = places.captures.iter().map(of).collect::<Result<Vec<_>>>()?;
+            array(&Tensor::f_stack(&residuals, 0)?)
+        };
+        let stacks = (0..places.positions.n_sequences()).map(stack).collect::<Result<_>>()?;
+        Ok(StackedResiduals { places, stacks })
     }
-}
-
-/// The sites that a lens reads: those asked for in execution order, or else the stream before each block and behind
-/// the last one.
-pub(super) fn residual_sites(asked: Option<&[Site]>, config: &Config) -> Result<Vec<Site>> {
-    let Some(asked) = asked else {
-        let last = config.n_layers.checked_sub(1).map(Site::resid_post);
-        return Ok((0..config.n_layers).map(Site::resid_pre).chain(last).collect());
-    };
-    let mut sites = asked.to_vec();
-    sites.sort_unstable();
-    sites.dedup();
-    if sites.is_empty() {
-        return Err(LensError::NoSites.into());
-    }
-    for &site in &sites {
-        config.check_site(site)?;
-        if site.shape() != SiteShape::Residual {
-            let allowed = "those whose axes are [batch, pos, d_model]";
-            return Err(LensError::Site { site, allowed }.into());
-        }
-    }
-    Ok(sites)
-}
-
-/// What has to be captured of them.
-pub(super) fn captures(sites: &[Site], positions: &Positions) -> Vec<Capture> {
-    sites.iter().map(|&site| Capture::new(site).positions(positions.clone())).collect()
 }
 
 /// Residual streams of a run.
 #[derive(Debug, Clone)]
 pub struct StackedResiduals {
-    sites: Vec<Site>,
-    positions: ReadPositions,
+    places: Places,
     stacks: Vec<Array3<f64>>,
 }
 
 impl StackedResiduals {
     /// Where they were read, in execution order.
     pub fn sites(&self) -> &[Site] {
-        &self.sites
+        &self.places.sites
     }
 
     /// The positions of one sequence that were read.
@@ -120,7 +89,7 @@ impl StackedResiduals {
     /// # Errors
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence).
     pub fn positions(&self, sequence: usize) -> Result<&[usize]> {
-        self.positions.of(sequence)
+        self.places.positions.of(sequence)
     }
 
     /// The streams of one sequence.
@@ -131,7 +100,7 @@ impl StackedResiduals {
     /// # Errors
     /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence).
     pub fn of(&self, sequence: usize) -> Result<ArrayView3<'_, f64>> {
-        self.positions.of(sequence)?;
+        self.positions(sequence)?;
         Ok(self.stacks[sequence].view())
     }
 }

@@ -1,14 +1,14 @@
 //! One pass through the model.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::pass::Pass;
 use super::scored::Scored;
-use super::{Gpt2, Logits};
+use super::{Gpt2, RunOutput};
 use crate::batch::Batch;
-use crate::dispatch::{Activations, Dispatcher, Intent, Ledger, Registries, RunRange, Work};
+use crate::dispatch::{Dispatcher, Intent, Registries, RunRange};
 use crate::error::{Result, RunError};
-use crate::grad_mode::{with_gradients, without_gradients};
+use crate::grad_mode::without_gradients;
 use crate::hook::{CaptureKey, CaptureSpec, HookRegistry, Positions, TensorForm, add_captures};
 use crate::layout::Segments;
 use crate::site::Site;
@@ -35,50 +35,6 @@ enum Wanted {
     All,
     At(Positions),
     None,
-}
-
-/// What a run gives back.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct RunOutput {
-    /// The logits, at the positions that were unembedded.
-    pub logits: Logits,
-    /// The activations that were asked for.
-    pub activations: Activations,
-    /// What each hook did.
-    pub ledger: Ledger,
-    /// What was computed.
-    pub work: Work,
-}
-
-/// What the hooks of a run did to its logits.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Effect {
-    /// No hook changed anything at its site.
-    NoChange,
-    /// Sites changed, and no bit of the logits, such as when a layer norm divides a factor out again.
-    LogitsIdentical,
-    /// The logits changed.
-    LogitsChanged {
-        /// The largest change of a logit.
-        largest: f64,
-    },
-}
-
-impl RunOutput {
-    /// What the hooks did to the logits: `clean` are those of the same run without them.
-    ///
-    /// # Errors
-    /// [`RunError::OtherLogits`] if `clean` are of other sequences or positions.
-    pub fn effect(&self, clean: &Logits) -> Result<Effect> {
-        let largest = self.logits.largest_difference(clean)?;
-        // An edit leads off the fused path, and that alone changes roundings.
-        Ok(match largest {
-            _ if !self.ledger.changed() => Effect::NoChange,
-            Some(largest) => Effect::LogitsChanged { largest },
-            None => Effect::LogitsIdentical,
-        })
-    }
 }
 
 impl<'a> Run<'a> {
@@ -201,109 +157,8 @@ impl<'a> Run<'a> {
         Ok(RunOutput { logits, activations, ledger, work })
     }
 
-    /// Runs the model, and differentiates `scalar` of its logits with respect to every captured site.
-    ///
-    /// The gradients are looked up like the activations, and have their shapes. Attribution patching
-    /// (Nanda 2023) is the sum over channels of `(other - activation) · gradient`: one backward pass in
-    /// place of a grid of patched runs.
-    ///
-    /// # Errors
-    /// Those of [`execute`](Self::execute), whatever `scalar` fails with,
-    /// [`NotAScalar`](crate::error::RunError::NotAScalar) for more than one number,
-    /// [`Detached`](crate::error::RunError::Detached) for one that was not computed from what `scalar` is given, and
-    /// [`NotReal`](crate::error::RunError::NotReal) for one that is not of floating point, and
-    /// [`ForkRoundNorm`](crate::error::HookError::ForkRoundNorm) for captures that go round one another.
-    ///
-    /// ```
-    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, Result, hook::Site};
-    /// # fn main() -> Result<()> {
-    /// # let checkpoint = Checkpoint::bundled()?;
-    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, tch::Device::Cpu)?;
-    /// # let batch = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
-    /// let site = Site::resid_post(4);
-    /// let (output, gradients) = model.run(&batch).capture([site]).differentiate(|logits| {
-    ///     let last = logits.tensor(0)?.f_get(-1)?;
-    ///     Ok(last.f_log_softmax(-1, last.kind())?.f_get(2685)?)
-    /// })?;
-    /// assert_eq!(gradients.get(site, 0)?.size(), output.activations.get(site, 0)?.size());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn differentiate(
-        self,
-        scalar: impl FnOnce(&Logits) -> Result<Tensor>,
-    ) -> Result<(RunOutput, Activations)> {
-        self.differentiated(|_, logits| scalar(logits))
-    }
-
-    /// The same for a number made of captured activations, or of them and the logits: how far what one layer adds
-    /// points along a direction, say, by what earlier layers hold.
-    ///
-    /// `scalar` is given what was captured, after the edits unless it was asked for before them. A run that
-    /// [stops early](Self::stop_after) or is [without logits](Self::without_logits) shows it logits of no position.
-    /// The gradient with respect to a site is that of all ways on which the number depends on it: of the site itself, and
-    /// of captured sites behind it.
-    ///
-    /// # Errors
-    /// Those of [`differentiate`](Self::differentiate).
-    ///
-    /// ```
-    /// # use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, hook::Site, tch::{Device, Kind}};
-    /// # let checkpoint = Checkpoint::bundled()?;
-    /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
-    /// let batch = Batch::single(checkpoint.tokenizer()?.encode("It was the best of")?)?;
-    /// let (early, late) = (Site::resid_post(2), Site::mlp_post(7));
-    /// let run = model.run(&batch).capture([early, late]).without_logits();
-    /// let (_, gradients) = run.differentiate_activations(|activations, _| {
-    ///     Ok(activations.get(late, 0)?.f_get(-1)?.f_get(30)?) // neuron 30 at the last position
-    /// })?;
-    /// let by_position = gradients.get(early, 0)?.f_square()?.f_sum_dim_intlist(-1, false, Kind::Float)?;
-    /// assert_eq!(by_position.size(), [5]);
-    /// # Ok::<(), hooked_gpt2::Error>(())
-    /// ```
-    pub fn differentiate_activations(
-        self,
-        scalar: impl FnOnce(&Activations, &Logits) -> Result<Tensor>,
-    ) -> Result<(RunOutput, Activations)> {
-        self.differentiated(|hooks, logits| {
-            let n_sequences = self.batch.sequences().len();
-            scalar(&hooks.tracked(n_sequences)?, logits)
-        })
-    }
-
-    fn differentiated(
-        &self,
-        scalar: impl FnOnce(&Dispatcher<'_>, &Logits) -> Result<Tensor>,
-    ) -> Result<(RunOutput, Activations)> {
-        let sequences = self.batch.sequences();
-        let (segments, scored, mut dispatcher) = self.prepare()?;
-        dispatcher.track()?;
-        // The caller may stand inside a no_grad guard, where every gradient would silently be zero.
-        let (logits, scalar) = with_gradients(|| -> Result<_> {
-            let logits = self.forward(&segments, &scored, &mut dispatcher)?;
-            let scalar = scalar(&dispatcher, &scored.cut(&logits, sequences)?)?;
-            Ok((logits, scalar))
-        })?;
-        let TensorForm { size, kind, .. } = TensorForm::of(&scalar)?;
-        if size.iter().any(|&len| len != 1) {
-            return Err(RunError::NotAScalar { given: size }.into());
-        }
-        if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
-            return Err(RunError::NotReal { given: format!("{kind:?}") }.into());
-        }
-        // Logits that were set depend on nothing, and the gradients are zero indeed.
-        let is_empty = logits.numel() == 0;
-        if (logits.requires_grad() || is_empty) && !scalar.requires_grad() {
-            return Err(RunError::Detached.into());
-        }
-        let gradients = dispatcher.gradients(&scalar, segments.len())?;
-        let (ledger, activations, work) = dispatcher.finish()?;
-        let logits = scored.cut(&logits.f_detach()?, sequences)?;
-        Ok((RunOutput { logits, activations, ledger, work }, gradients))
-    }
-
     /// Checks everything that can be checked before the run.
-    fn prepare(&self) -> Result<(Segments, Scored, Dispatcher<'a>)> {
+    pub(super) fn prepare(&self) -> Result<(Segments, Scored, Dispatcher<'a>)> {
         let Self { model, batch, registries, .. } = *self;
         batch.check(&model.config)?;
         let segments = Segments::new(batch);
@@ -361,7 +216,7 @@ impl<'a> Run<'a> {
     }
 
     /// The logits of the scored rows, `[rows, d_vocab]`; none if the run stops before them.
-    fn forward(
+    pub(super) fn forward(
         &self,
         segments: &Segments,
         scored: &Scored,
