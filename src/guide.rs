@@ -15,6 +15,7 @@
 //! - [Lenses][lenses]: logit lens, direct logit attribution, heads, neurons
 //! - [Analysis][analysis]: what logits mean, equivalent temperature, and how sure it is
 //! - [The Einstein sweep][einstein_sweep]
+//! - [Experiments][experiments]: questions with their reports, pages and replay
 //! - [Tables, data files and figures][reports] of any result
 //! - [Conformance][conformance]: identities, checked on a model of yours
 //! - [What it costs][performance]
@@ -34,6 +35,7 @@
 //! [dependency]: self::dependency
 //! [edits]: self::edits
 //! [einstein_sweep]: self::einstein_sweep
+//! [experiments]: self::experiments
 //! [generation]: self::generation
 //! [gradients]: self::gradients
 //! [hooks]: self::hooks
@@ -55,8 +57,10 @@ macro_rules! page {
         /// [bos]: crate::guide::data#the-end-of-text-before-a-prompt
         /// [bundled_model]: crate::guide::bundled_model
         /// [checkpoints]: crate::guide::checkpoints
+        /// [data]: crate::guide::data
         /// [edits]: crate::guide::edits
         /// [lenses]: crate::guide::lenses
+        /// [einstein_sweep]: crate::guide::einstein_sweep
         /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
         /// [checked]: crate::guide::hooks#what-is-checked
@@ -102,6 +106,7 @@ page!(data, "../docs/data.md");
 page!(dependency, "../docs/dependency.md");
 page!(edits, "../docs/edits.md");
 page!(einstein_sweep, "../docs/einstein_sweep.md");
+page!(experiments, "../docs/experiments.md");
 page!(generation, "../docs/generation.md");
 page!(gradients, "../docs/gradients.md");
 page!(hooks, "../docs/hooks.md");

@@ -12,6 +12,7 @@ mod safetensors_file;
 mod source;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
@@ -158,6 +159,15 @@ impl Checkpoint {
     /// read. Only loading tells [`LoadReport::untied`].
     pub fn report(&self) -> LoadReport {
         LoadReport::new(&self.config, &self.weights)
+    }
+
+    /// The SHA-256 of each file of weights, in 64 hexadecimal digits, by the file's name: which model a result is about,
+    /// whatever it is called. All of them are read.
+    ///
+    /// # Errors
+    /// [`Changed`](crate::error::FileError::Changed) and [`Read`](crate::error::FileError::Read).
+    pub fn weights_sha256(&self) -> Result<BTreeMap<String, String>> {
+        self.weights.sha256()
     }
 
     pub(crate) fn weights(&self) -> &Weights {

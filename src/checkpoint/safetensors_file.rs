@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{CheckpointError, Error, Result, shown};
 use crate::files::regular_file::{self, RegularFile};
+use crate::files::sha256;
 
 /// Length of the field in front of the header that holds the header's length.
 const LENGTH_FIELD: usize = 8;
@@ -63,6 +64,14 @@ impl SafetensorsFile {
 
     pub fn embedded(content: &'static [u8], path: &Path) -> Result<Self> {
         Self::new(path.to_owned(), Content::Embedded(content))
+    }
+
+    /// Of all that the file holds.
+    pub fn sha256(&self) -> Result<String> {
+        match &self.content {
+            Content::OnDisk(file) => sha256::of_file(file),
+            Content::Embedded(bytes) => Ok(sha256::of(bytes)),
+        }
     }
 
     /// Reads the header alone: a file of many gigabytes opens at once.

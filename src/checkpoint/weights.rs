@@ -74,6 +74,14 @@ impl Weights {
         self.files[*file].shape(stored)
     }
 
+    /// The SHA-256 of each file, by its name.
+    pub fn sha256(&self) -> Result<BTreeMap<String, String>> {
+        let name = |file: &SafetensorsFile| {
+            file.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+        };
+        self.files.iter().map(|file| Ok((name(file), file.sha256()?))).collect()
+    }
+
     /// Reads one weight.
     pub fn read(&self, name: &str, kind: Kind, device: Device) -> Result<Tensor> {
         let missing = || {

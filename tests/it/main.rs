@@ -34,6 +34,8 @@ mod mean_ablation;
 mod memory;
 mod noise;
 mod output_dir;
+#[cfg(feature = "html")]
+mod pages;
 mod parity;
 mod partial_runs;
 mod projections;

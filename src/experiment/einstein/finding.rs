@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::experiment::Verdict;
+
 /// A published claim, and what a run says of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -18,18 +20,6 @@ pub struct Finding {
     pub layers: Vec<usize>,
     /// What its words ask for, and what was measured.
     pub parts: Vec<Part>,
-}
-
-/// What a run says of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// All parts hold.
-    Holds,
-    /// Some part does not.
-    DoesNotHold,
-    /// This run cannot tell; its [`Reason`] says why.
-    CannotBeTold,
 }
 
 /// Words of a claim as a quantity.
@@ -116,16 +106,6 @@ impl Needed {
             Needed::MoreThan(bound) => measured > bound,
             Needed::Between(least, most) => least <= measured && measured <= most,
         }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Verdict::Holds => "holds",
-            Verdict::DoesNotHold => "does not hold",
-            Verdict::CannotBeTold => "cannot be told",
-        })
     }
 }
 

@@ -16,8 +16,9 @@ mod prediction;
 mod question;
 mod report;
 
+pub use super::Verdict;
 pub use asked::EinsteinSweep;
-pub use finding::{Finding, Needed, Part, Reason, Verdict};
+pub use finding::{Finding, Needed, Part, Reason};
 pub use prediction::{LayerPrediction, Prediction, Predictions, TopToken, Watched};
 pub use question::Question;
 pub use report::{EinsteinReport, Environment, ModelSummary, SweepWork, Versions};
