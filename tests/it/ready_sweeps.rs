@@ -60,9 +60,14 @@ fn assert_point(
 fn layers_are_scaled_by_each_factor_and_skipped_alone_and_in_runs() {
     let (model, batch) = (bundled(), batch());
     let config = model.config();
-    let factors = Variants::layer_factors(config, &[0.6, -2.0], &batch).unwrap();
+    let factors = Variants::layer_factors(0..config.n_layers, &[0.6, -2.0], &batch).unwrap();
     assert_point(&model, &factors, (&["layer", "factor"], &[1, 1]), |hooks| {
         hooks.scale(At::resid_post(1), -2.0).unwrap();
+    });
+    let two = Variants::layer_factors([3, 1], &[0.6, -2.0], &batch).unwrap();
+    assert_eq!(two.axes()[0].labels, ["3", "1"]);
+    assert_point(&model, &two, (&["layer", "factor"], &[0, 1]), |hooks| {
+        hooks.scale(At::resid_post(3), -2.0).unwrap();
     });
     let blocks = Variants::skipped_blocks(config, &batch).unwrap();
     assert_point(&model, &blocks, (&["layer"], &[2]), |hooks| {
