@@ -237,8 +237,8 @@ fn a_place_that_is_not_once_in_each_sequence_is_refused() {
         refused.err().unwrap().to_string()
     };
     assert_eq!(
-        error(&[("END", vec![4..5, 2..3]), ("S2", vec![1..2])]),
-        "the place `S2` is named in 1 sequences of 2, in each once is needed"
+        error(&[("END", vec![4..5, 2..3]), ("S2", vec![1..2, 0..1, 0..1])]),
+        "the place `S2` is named in 3 sequences of 2, in each once is needed"
     );
     assert_eq!(
         error(&[("END", vec![4..5, 2..4])]),
