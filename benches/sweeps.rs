@@ -18,7 +18,7 @@ fn measure(criterion: &mut Criterion, subject: &Subject) -> Result<()> {
     let kept = model.run(batch).capture(sites).without_logits().execute()?.activations;
     let other = Replacement::Resample(&kept);
     let cases = [
-        ("layers scaled", Variants::layer_factors(config, &[0.6], batch)?),
+        ("layers scaled", Variants::layer_factors(0..config.n_layers, &[0.6], batch)?),
         ("blocks skipped", Variants::skipped_blocks(config, batch)?),
         ("heads ablated", Variants::ablated_heads(config, Replacement::Zero, batch)?),
         ("positions patched", Variants::patched_positions(config, Site::resid_pre, other, batch)?),

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hooked_gpt2::data::Bos;
 use hooked_gpt2::hook::Site;
 use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::sweep::{DeltaLoss, Metric, Replacement, Sweep, Variants};
@@ -24,6 +25,7 @@ use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 use threads::Threads;
 use usage::parse;
 
+const BOS: Bos = Bos::Omit;
 const PROMPT: &str = "It was the best of";
 // Each as long as the prompt, so that each position has its own mean.
 const REFERENCE: [&str; 6] = [
@@ -56,12 +58,12 @@ fn ablate() -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::bundled()?;
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
-    let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
+    let prompt = Batch::single(BOS.encode(PROMPT, tokenizer)?)?;
     let change = DeltaLoss::of(tokenizer.single_token(TARGET)?);
 
     // One variant for each head, in which what it reads from other positions (`z`) is what it reads on average.
     let (n_layers, n_heads) = (model.config().n_layers, model.config().n_heads);
-    let reference = REFERENCE.map(|text| tokenizer.encode(text)).into_iter();
+    let reference = REFERENCE.map(|text| BOS.encode(text, tokenizer)).into_iter();
     let reference = Batch::new(reference.collect::<hooked_gpt2::Result<Vec<_>>>()?)?;
     let means = model.run(&reference).mean_by_position((0..n_layers).map(Site::z))?;
     let variants = Variants::ablated_heads(model.config(), Replacement::Mean(&means), &prompt)?;
@@ -70,7 +72,7 @@ fn ablate() -> Result<(), Box<dyn Error>> {
 
     writeln!(
         out,
-        "Loss of {TARGET:?} after {PROMPT:?} with one head at its mean,\nless that with all of them (nats)\n"
+        "Loss of {TARGET:?} after {PROMPT:?} with one head at its mean,\nless that with all of them (nats); BOS: {BOS}\n"
     )?;
     let heads = (0..n_heads).map(|head| format!("head {head}"));
     let headings = ["layer".to_owned()].into_iter().chain(heads);

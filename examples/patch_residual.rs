@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hooked_gpt2::analysis::loss::negative_log_likelihood;
+use hooked_gpt2::data::Bos;
 use hooked_gpt2::hook::{At, HookRegistry, NoHooks, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
@@ -25,6 +26,7 @@ use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 use threads::Threads;
 use usage::parse;
 
+const BOS: Bos = Bos::Omit;
 const CLEAN: &str = "She was a very happy";
 const CORRUPTED: &str = "He was a very happy";
 const TARGET: &str = " woman";
@@ -49,8 +51,8 @@ fn patch() -> Result<(), Box<dyn Error>> {
     let checkpoint = Checkpoint::bundled()?;
     let (model, _report) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     let tokenizer = checkpoint.tokenizer()?;
-    let clean = Batch::single(tokenizer.encode(CLEAN)?)?;
-    let corrupted = Batch::single(tokenizer.encode(CORRUPTED)?)?;
+    let clean = Batch::single(BOS.encode(CLEAN, tokenizer)?)?;
+    let corrupted = Batch::single(BOS.encode(CORRUPTED, tokenizer)?)?;
     let target = tokenizer.single_token(TARGET)?;
     let loss = |prompt: &Batch, hooks: &dyn HookRegistry| {
         let output = model.run(prompt).hooks(hooks).unembed(Positions::last()).execute()?;
@@ -65,7 +67,7 @@ fn patch() -> Result<(), Box<dyn Error>> {
     let (with, without) = (loss(&clean, &NoHooks)?, loss(&corrupted, &NoHooks)?);
     writeln!(
         out,
-        "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?},\n{without:.3} after {CORRUPTED:?}\n"
+        "Loss of {TARGET:?}: {with:.3} nats after {CLEAN:?},\n{without:.3} after {CORRUPTED:?}; BOS: {BOS}\n"
     )?;
     writeln!(out, "layer   loss  brought back by its clean input at the last position")?;
     for layer in layers {

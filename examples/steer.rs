@@ -16,14 +16,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hooked_gpt2::data::Bos;
 use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::lens::SteeringVector;
+use hooked_gpt2::report::{Align, Table};
 use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision, tch::Device};
 
 use threads::Threads;
 use usage::parse;
 
+const BOS: Bos = Bos::Omit;
 const TOWARDS: [&str; 3] =
     ["She was a good woman", "The girl and her mother", "Her sister was a lady"];
 const AWAY_FROM: [&str; 3] =
@@ -59,7 +62,7 @@ fn steer() -> Result<(), Box<dyn Error>> {
 
     // The direction: what leaves the layer behind the last word of some texts, less that of others.
     let batch = |texts: &[&str]| {
-        let texts = texts.iter().map(|text| tokenizer.encode(text));
+        let texts = texts.iter().map(|text| BOS.encode(text, tokenizer));
         Batch::new(texts.collect::<hooked_gpt2::Result<Vec<_>>>()?)
     };
     let (towards, away_from) = (batch(&TOWARDS)?, batch(&AWAY_FROM)?);
@@ -69,9 +72,13 @@ fn steer() -> Result<(), Box<dyn Error>> {
     let others = vector.separation_of(&model, &batch(&OTHERS[0])?, &batch(&OTHERS[1])?)?;
     writeln!(out, "of {} other pairs: AUROC {:.3}\n", OTHERS[0].len(), others.auroc)?;
 
-    writeln!(out, "{PROMPT:?}, steered at layer {LAYER} towards {TOWARDS:?}")?;
-    writeln!(out, "and away from {AWAY_FROM:?}\n")?;
-    let prompt = Batch::single(tokenizer.encode(PROMPT)?)?;
+    writeln!(out, "{PROMPT:?}, steered at layer {LAYER}; BOS: {BOS}\n")?;
+    let mut pairs = Table::new([("towards", Align::Left), ("away from", Align::Left)]);
+    for (towards, away_from) in TOWARDS.iter().zip(AWAY_FROM) {
+        pairs.row([format!("{towards:?}"), format!("{away_from:?}")]);
+    }
+    writeln!(out, "{pairs}")?;
+    let prompt = Batch::single(BOS.encode(PROMPT, tokenizer)?)?;
     for coefficient in [0.0, 1.0, 2.0, 4.0, -2.0] {
         let mut hooks = Interventions::new();
         hooks.steer(At::resid_post(LAYER), &vector.direction, coefficient)?;

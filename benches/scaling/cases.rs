@@ -45,7 +45,7 @@ pub fn by_variants(config: &Config) -> Result<Vec<Case>> {
 /// Each layer of the model scaled.
 pub fn every_layer(config: &Config) -> Result<Case> {
     let batch = Batch::single(tokens(config, PROMPT, 0))?;
-    let variants = Variants::layer_factors(config, &[FACTOR], &batch)?;
+    let variants = Variants::layer_factors(0..config.n_layers, &[FACTOR], &batch)?;
     Ok(Case { at: config.n_layers, batch, variants })
 }
 

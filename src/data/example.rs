@@ -18,7 +18,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Example {
-    /// By which results name it; its number, if there is none.
+    /// By which results name it. Without one it is called by its number, which then can be nobody else's id.
     pub id: Option<String>,
     /// What the model reads.
     pub prompt: Prompt,

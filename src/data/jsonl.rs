@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::bos::Bos;
 use super::example::{Answer, Example, Place, Prompt};
 use super::prompts::Prompts;
+use super::unique_keys::UniqueKeys;
 use crate::config::Config;
 use crate::error::{DataError, Error, Origin, Result};
 use crate::files::regular_file::{self, RegularFile};
@@ -29,7 +30,9 @@ impl Prompts {
     /// | `right`, `wrong` | lists of answers, each a text that is one token, or a token id |
     /// | `positions` | by name: a word or span of the prompt (`"John"`), one of several (`{"text": "John", "occurrence": 1}`, from 0), a token (`4`), or tokens from one to before another (`[4, 7]`) |
     /// | `labels` | texts by name |
-    /// | `id` | a text, that no other line has |
+    /// | `id` | a text, that no other line has; a line without one is called by its number among the examples, from 0 |
+    ///
+    /// No object may have a key twice.
     ///
     /// Tokens count from 0 in the prompt itself, whether `<|endoftext|>` is prepended or not.
     ///
@@ -43,11 +46,11 @@ impl Prompts {
         bos: Bos,
     ) -> Result<Self> {
         read(path.as_ref(), (tokenizer, config, bos), |line| {
-            let value = serde_json::from_str(line).map_err(|error| {
+            let UniqueKeys(value) = serde_json::from_str(line).map_err(|error| {
                 // It counts the lines of the text that it was given, which is this one.
                 let reason = error.to_string();
                 let reason = reason
-                    .split_once(" at line 1 ")
+                    .rsplit_once(" at line 1 ")
                     .map_or(reason.clone(), |(what, place)| format!("{what} at {place}"));
                 form(format!("malformed JSON ({reason})"), "one JSON object a line")
             })?;

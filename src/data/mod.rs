@@ -10,6 +10,7 @@ mod jsonl;
 mod place;
 mod prompts;
 mod tasks;
+mod unique_keys;
 
 pub use bos::Bos;
 pub use example::{Answer, Example, Place, Prompt};

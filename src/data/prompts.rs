@@ -40,6 +40,8 @@ pub struct Prompts {
 /// An example, as a model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Read {
+    /// Its number among the examples that were given, by which it is called if it has no id.
+    number: usize,
     prompt: Vec<u32>,
     corrupted: Option<Vec<u32>>,
     right: Vec<u32>,
@@ -53,7 +55,8 @@ impl Prompts {
     /// # Errors
     /// [`DataError::NoExamples`]; [`DataError::Example`] with the number of the first one that cannot be used and the
     /// reason: a prompt that is empty or longer than `n_ctx`, a token beyond the vocabulary, an answer that is not one
-    /// token or both right and wrong, a place that is not there, an id that another has.
+    /// token or both right and wrong, a place that is not there, an id that another has or is
+    /// called by, having none.
     pub fn new(
         examples: impl IntoIterator<Item = Example>,
         tokenizer: &Tokenizer,
@@ -74,15 +77,19 @@ impl Prompts {
         reader: (&Tokenizer, &Config, Bos),
     ) -> Result<Option<Self>> {
         let (mut kept, mut read, mut ids) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for example in examples {
-            let (origin, example) = example?;
+        for (number, example) in examples.enumerate() {
+            let (origin, example): (_, Example) = example?;
             let failed = |reason| DataError::Example { origin, reason: Box::new(reason) };
-            match &example.id {
-                Some(id) if !ids.insert(id.clone()) => {
-                    return Err(failed(DataError::SameId { id: id.clone() }.into()).into());
-                }
-                _ => read.push(Read::new(&example, reader).map_err(failed)?),
+            // Without an id, an example is called by its number, which must be nobody else's id.
+            let name = example.id.clone().unwrap_or_else(|| number.to_string());
+            let is_taken = match &example.id {
+                Some(id) => is_number_of_one(id, &kept) || !ids.insert(id.clone()),
+                None => ids.contains(&name),
+            };
+            if is_taken {
+                return Err(failed(DataError::SameId { id: name }.into()).into());
             }
+            read.push(Read::new(number, &example, reader).map_err(failed)?);
             kept.push(example);
         }
         let prompts = Self { examples: kept, read, bos: reader.2, left_out: Vec::new() };
@@ -105,10 +112,12 @@ impl Prompts {
         &self.examples
     }
 
-    /// An example's id, or its number.
+    /// What an example is called: its id, or else its number among the examples that were given, from 0.
+    /// [`filter`](Self::filter) leaves both as they are.
     pub fn id(&self, example: usize) -> String {
         let id = self.examples.get(example).and_then(|example| example.id.clone());
-        id.unwrap_or_else(|| example.to_string())
+        let number = self.read.get(example).map_or(example, |read| read.number);
+        id.unwrap_or_else(|| number.to_string())
     }
 
     /// Whether `<|endoftext|>` stands before each prompt.
@@ -214,7 +223,7 @@ impl Prompts {
 }
 
 impl Read {
-    fn new(example: &Example, reader: (&Tokenizer, &Config, Bos)) -> Result<Self> {
+    fn new(number: usize, example: &Example, reader: (&Tokenizer, &Config, Bos)) -> Result<Self> {
         let (tokenizer, config, bos) = reader;
         let (prompt, offsets) = read(&example.prompt, "prompt", reader)?;
         let shift = usize::from(bos == Bos::Prepend);
@@ -244,8 +253,14 @@ impl Read {
             return Err(DataError::RightAndWrong { token }.into());
         }
         let corrupted = corrupted.map(|(tokens, _)| tokens);
-        Ok(Self { prompt, corrupted, right, wrong, positions })
+        Ok(Self { number, prompt, corrupted, right, wrong, positions })
     }
+}
+
+/// Whether one of the examples so far has no id and is called by this number.
+fn is_number_of_one(id: &str, examples: &[Example]) -> bool {
+    let number = id.parse::<usize>().ok().filter(|number| number.to_string() == id);
+    number.and_then(|number| examples.get(number)).is_some_and(|example| example.id.is_none())
 }
 
 /// The tokens of a prompt, and each one's bytes in its text.

@@ -7,7 +7,7 @@ use std::path::Path;
 use tch::{Device, TchError, Tensor};
 
 use super::Activations;
-use crate::error::{Error, Result};
+use crate::error::{CaptureError, Error, Result};
 use crate::files::whole_file;
 use crate::layout::SegmentId;
 
@@ -61,7 +61,8 @@ impl Activations {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownName`] for another extension, and [`FileError::Write`](crate::error::FileError::Write).
+    /// [`Error::UnknownName`] for another extension, [`CaptureError::NothingToSave`] where nothing was captured, and
+    /// [`FileError::Write`](crate::error::FileError::Write).
     #[doc(alias = "numpy")]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
@@ -80,6 +81,9 @@ impl Activations {
             }
         };
         let tensors = self.tensors()?;
+        if tensors.is_empty() {
+            return Err(CaptureError::NothingToSave.into());
+        }
         whole_file::write_by(path, |partial| write(&tensors, partial))
     }
 }

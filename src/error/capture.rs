@@ -27,6 +27,9 @@ pub enum CaptureError {
         /// What was captured of the sequence.
         captured: String,
     },
+    /// Activations of a run that captured none were to be saved.
+    #[error("nothing was captured and nothing can be saved, `capture` says what a run keeps")]
+    NothingToSave,
     /// Moments of attention scores: those behind the causal mask are negative infinity.
     #[error(
         "it has no moments, being negative infinity where a query sees no key; allowed: its norm, or moments of the pattern"

@@ -75,7 +75,7 @@ pub enum DataError {
         /// It.
         token: u32,
     },
-    /// Two examples have one name.
+    /// Two examples have one name: ids that are the same, or an id that is the number of an example without one.
     #[error("the id `{id}` is that of another example, too", id = shown(id))]
     SameId {
         /// The name.

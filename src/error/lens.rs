@@ -35,7 +35,7 @@ pub enum LensError {
         sequence: usize,
     },
     /// Something was looked up that the lens was not asked to read.
-    #[error("{what} was not read, `{by}` asks for it")]
+    #[error("the lens did not read {what}, `{by}` asks for that")]
     NotAsked {
         /// What was looked up.
         what: &'static str,

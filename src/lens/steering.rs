@@ -8,7 +8,7 @@ use tch::Tensor;
 use crate::analysis::correlation::cosine_similarity;
 use crate::analysis::separation::{Group, Separation};
 use crate::batch::Batch;
-use crate::error::{Error, LensError, Result};
+use crate::error::{CaptureError, Error, LensError, Result, SelectionError};
 use crate::hook::{Capture, CaptureKey};
 use crate::model::Gpt2;
 use crate::scalar::numbers;
@@ -169,10 +169,12 @@ impl SteeringVector {
 /// The activation of each prompt, `[prompt, width]`.
 fn activations(model: &Gpt2, capture: &Capture, prompts: &Batch) -> Result<Array2<f64>> {
     check_vector(capture)?;
+    prompts.check(model.config())?;
     let mut rows = Vec::new();
     for some in prompts.sequences().chunks(AT_A_TIME) {
         let batch = Batch::new(some.iter().cloned())?;
-        let kept = model.run(&batch).capture([capture]).without_logits().execute()?.activations;
+        let run = model.run(&batch).capture([capture]).without_logits().execute();
+        let kept = run.map_err(|error| among_all(error, rows.len()))?.activations;
         for sequence in 0..some.len() {
             let kept = kept.get(capture, sequence)?; // [pos, width], or [pos, 1, width]
             let width = kept.size().last().map_or(0, |&width| width as usize);
@@ -185,6 +187,21 @@ fn activations(model: &Gpt2, capture: &Capture, prompts: &Batch) -> Result<Array
     }
     let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
     ndarray::stack(Axis(0), &rows).map_err(|error| Error::Bug(error.to_string()))
+}
+
+/// The error with the number that a prompt has among all, of which those before `first` are not in the run.
+fn among_all(error: Error, first: usize) -> Error {
+    match error {
+        Error::Capture(CaptureError::Refused { site, capture, reason }) => {
+            let reason = Box::new(among_all(*reason, first));
+            CaptureError::Refused { site, capture, reason }.into()
+        }
+        Error::Selection(SelectionError::PositionOutOfRange { given, sequence, len }) => {
+            let sequence = first + sequence;
+            SelectionError::PositionOutOfRange { given, sequence, len }.into()
+        }
+        other => other,
+    }
 }
 
 /// Checks that there is one vector at each position.

@@ -100,7 +100,7 @@ impl Plan<'_> {
     /// # let checkpoint = Checkpoint::bundled()?;
     /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
     /// # let prompt = Batch::single(checkpoint.tokenizer()?.encode("She was a very happy")?)?;
-    /// let variants = Variants::layer_factors(model.config(), &[0.6], &prompt)?;
+    /// let variants = Variants::layer_factors(0..model.config().n_layers, &[0.6], &prompt)?;
     /// let mut largest = Vec::new();
     /// Sweep::new(&model, &prompt).plan(&variants)?.read(|reading| {
     ///     if let Some(&[layer, _factor]) = reading.index {

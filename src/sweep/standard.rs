@@ -20,17 +20,33 @@ pub(super) fn only(hook: Hook) -> Interventions {
 }
 
 impl Variants {
-    /// Each layer's `resid_post` times each factor: axes `layer` and `factor`.
+    /// The `resid_post` of each of some layers times each factor: axes `layer` and `factor`. `0..config.n_layers` are
+    /// all layers.
+    ///
+    /// ```
+    /// # use hooked_gpt2::{Batch, Checkpoint, sweep::Variants};
+    /// # let checkpoint = Checkpoint::bundled()?;
+    /// # let prompt = Batch::single(checkpoint.tokenizer()?.encode("She was a very happy")?)?;
+    /// let early = Variants::layer_factors(0..4, &[0.6, 0.8, 1.2], &prompt)?;
+    /// let two = Variants::layer_factors([2, 9], &[0.6], &prompt)?;
+    /// assert_eq!((early.n_points(), two.n_points()), (12, 2));
+    /// # Ok::<(), hooked_gpt2::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`NotFinite`](crate::error::InterventionError::NotFinite), and those of [`over`](Self::over).
-    pub fn layer_factors(config: &Config, factors: &[f64], batch: &Batch) -> Result<Self> {
-        let axes = [Axis::counting("layer", config.n_layers), Axis::new("factor", factors)];
+    pub fn layer_factors(
+        layers: impl IntoIterator<Item = usize>,
+        factors: &[f64],
+        batch: &Batch,
+    ) -> Result<Self> {
+        let layers: Vec<usize> = layers.into_iter().collect();
+        let axes = [Axis::new("layer", &layers), Axis::new("factor", factors)];
         Self::over(
             axes,
             |index, _| {
                 let mut scaling = LayerScaling::new();
-                scaling.insert(index[0], factors[index[1]])?;
+                scaling.insert(layers[index[0]], factors[index[1]])?;
                 Ok(scaling)
             },
             batch,

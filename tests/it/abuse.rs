@@ -84,7 +84,7 @@ impl World {
     }
 
     fn variants(&self) -> Variants {
-        Variants::layer_factors(self.model.config(), &[0.5], &self.batch).unwrap()
+        Variants::layer_factors(0..self.model.config().n_layers, &[0.5], &self.batch).unwrap()
     }
 
     fn measure(&self, metric: &dyn Metric) -> Result<f64> {
@@ -373,8 +373,8 @@ fn every_absurd_call_is_answered() {
             w.sweep(&Variants::over([Axis::counting("a", 1), Axis::counting("a", 2)], |_, _| Ok(NoHooks), &w.batch)?);
         "a point of a variant that fails" => "no":
             Variants::over([Axis::counting("a", 1)], |_, _| Err::<NoHooks, _>(Error::other("no")), &w.batch);
-        "no factor" => "the axis `factor` is empty, at least one value is needed": Variants::layer_factors(w.model.config(), &[], &w.batch);
-        "a factor of NaN in a sweep" => "the scaling factor is NaN, a finite number is needed": Variants::layer_factors(w.model.config(), &[f64::NAN], &w.batch);
+        "no factor" => "the axis `factor` is empty, at least one value is needed": Variants::layer_factors(0..w.model.config().n_layers, &[], &w.batch);
+        "a factor of NaN in a sweep" => "the scaling factor is NaN, a finite number is needed": Variants::layer_factors(0..w.model.config().n_layers, &[f64::NAN], &w.batch);
         "no neuron" => "the axis `neuron` is empty, at least one value is needed": w.neurons(&[], Replacement::Zero);
         "neuron usize::MAX ablated" => "neuron MAX, sequence 0: hook `Scale { factor: 0.0 }` cannot stand at blocks.1.mlp.hook_post, neurons [MAX]: neuron MAX is out of range, allowed: 0 to 95": w.neurons(&[HUGE], Replacement::Zero);
         "neuron usize::MAX resampled" => "neuron MAX is out of range, allowed: 0 to 95": {
@@ -420,7 +420,7 @@ fn every_absurd_call_is_answered() {
             Sweep::new(&w.model, &other).plan(&w.variants()).map(drop)
         };
         "a sweep beyond the context" => "sequence 0 has 33 tokens, the model's context holds 32": {
-            let variants = Variants::layer_factors(w.model.config(), &[0.5], &w.long)?;
+            let variants = Variants::layer_factors(0..w.model.config().n_layers, &[0.5], &w.long)?;
             Sweep::new(&w.model, &w.long).plan(&variants).map(drop)
         };
         "a sweep scored at position usize::MAX" => "positions MAX do not fit sequence 0, which has 3 tokens":

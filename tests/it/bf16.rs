@@ -60,7 +60,8 @@ fn hooks_and_captures_see_32_bits_and_edits_off_the_fused_paths_round_alike() {
 fn a_sweep_gives_what_its_own_runs_give() {
     let model = tiny(Precision::Bf16);
     let batch = Batch::new([vec![3, 14, 15, 92, 65], vec![35, 89, 79]]).unwrap();
-    let variants = Variants::layer_factors(model.config(), &[0.6, 1.5], &batch).unwrap();
+    let variants =
+        Variants::layer_factors(0..model.config().n_layers, &[0.6, 1.5], &batch).unwrap();
     let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
     let metrics: [&dyn Metric; 2] = [&Loss::of(7), &KlDivergence];
     let (shared, isolated) =

@@ -98,6 +98,8 @@ fn the_small_examples_run_and_say_what_they_found() {
         let stdout = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{example}");
         assert!(stdout.contains(expected), "{expected:?} is not in:\n{stdout}");
+        assert!(stdout.contains("; BOS: omit\n"), "{stdout}");
+        assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
     }
 }
 

@@ -128,6 +128,10 @@ fn what_not_all_examples_have_is_named() {
         "example second has no corrupted partner, which is needed of all"
     );
     assert_eq!((read.id(0), read.id(1)), ("0".to_owned(), "second".to_owned()));
+    let examples = [Example::new("a"), Example::new("b").id("1"), Example::new("c")];
+    let named = Prompts::new(examples, reader.tokenizer(), reader.config(), Bos::Omit).unwrap();
+    let behind = named.filter(|example| text(example) != "a").unwrap();
+    assert_eq!((behind.id(0), behind.id(1)), ("1".to_owned(), "2".to_owned()));
     let first = read.filter(|example| !example.right.is_empty()).unwrap();
     assert_eq!(first.right().unwrap().len(), 1);
     assert_eq!(first.batch().unwrap().sequences(), &read.batch().unwrap().sequences()[..1]);
@@ -202,6 +206,17 @@ fn examples_that_cannot_be_used_say_why() {
         both.unwrap_err().to_string(),
         "example 1: the id `a` is that of another example, too"
     );
+    // Without an id, the number is one.
+    for (examples, id) in [([plain(), plain().id("0")], 0), ([plain().id("1"), plain()], 1)] {
+        let both = Prompts::new(examples, reader.tokenizer(), reader.config(), Bos::Omit);
+        assert_eq!(
+            both.unwrap_err().to_string(),
+            format!("example 1: the id `{id}` is that of another example, too")
+        );
+    }
+    for examples in [[plain(), plain().id("00")], [plain().id("0"), plain()]] {
+        assert!(Prompts::new(examples, reader.tokenizer(), reader.config(), Bos::Omit).is_ok());
+    }
     let none = Prompts::new([], reader.tokenizer(), reader.config(), Bos::Omit);
     assert_eq!(none.unwrap_err().to_string(), "there is no example");
 }
@@ -253,6 +268,8 @@ fn a_line_that_cannot_be_read_is_named() {
     for (line, reason) in [
         ("{", "malformed JSON (EOF while parsing an object at column 1), allowed: one JSON object a line".to_owned()),
         ("[1]", "[1], allowed: one JSON object a line".to_owned()),
+        (r#"{"prompt":"a","\u0070rompt":"b"}"#, "malformed JSON (the key `prompt` is there twice at column 27), allowed: one JSON object a line".to_owned()),
+        (r#"{"prompt":"a","positions":{"x":0,"x":1}}"#, "malformed JSON (the key `x` is there twice at column 36), allowed: one JSON object a line".to_owned()),
         ("{}", format!("no field `prompt`, allowed: {prompt}")),
         (r#"{"prompt":1}"#, format!("1, allowed: {prompt}")),
         (r#"{"prompt":[1.5]}"#, format!("1.5, allowed: {prompt}")),

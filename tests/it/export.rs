@@ -102,6 +102,20 @@ fn another_extension_is_refused_and_nothing_is_written() {
     assert!(format!("{error:#}").contains("missing/kept.npz: No such file"), "{error:#}");
 }
 
+#[test]
+fn a_run_that_captured_nothing_has_nothing_to_save() {
+    let (model, directory) = (tiny(Precision::F32), tempfile::tempdir().unwrap());
+    let kept = model.run(&Batch::single([3, 14, 15]).unwrap()).execute().unwrap().activations;
+    for name in ["kept.npz", "kept.safetensors"] {
+        let error = kept.save(directory.path().join(name)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "nothing was captured and nothing can be saved, `capture` says what a run keeps"
+        );
+    }
+    assert!(names(directory.path()).is_empty());
+}
+
 /// What `program` prints, given the path of a file.
 fn python(program: &str, path: &Path) -> String {
     let output = Command::new("python3").args(["-c", program]).arg(path).output().unwrap();

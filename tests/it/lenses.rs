@@ -557,9 +557,14 @@ fn what_cannot_be_read_is_refused_in_words() {
     assert!(matches!(error, Error::Selection(SelectionError::LayerOutOfRange { given: 3, .. })));
     let lens = LogitLens::new().at(Positions::at(1)).read(run()).unwrap();
     for error in [lens.ranks().unwrap_err(), lens.log_probs().unwrap_err()] {
-        assert_eq!(said(error), "a target was not read, `target` asks for it");
+        assert_eq!(said(error), "the lens did not read a target, `target` asks for that");
     }
-    assert!(matches!(lens.top(0, 0, 0), Err(Error::Lens(LensError::NotAsked { by: "top", .. }))));
+    let not_asked = lens.top(0, 0, 0).err().unwrap();
+    assert!(matches!(not_asked, Error::Lens(LensError::NotAsked { by: "top", .. })));
+    assert_eq!(
+        not_asked.to_string(),
+        "the lens did not read the most likely tokens, `top` asks for that"
+    );
     assert!(matches!(lens.logits(0, 0), Err(Error::Lens(LensError::NotAsked { .. }))));
     assert!(matches!(
         lens.top(4, 0, 0),

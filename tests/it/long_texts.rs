@@ -63,10 +63,10 @@ fn errors() -> Vec<Error> {
         };
         Variants::over(axes, hooks, &batch)
     };
-    let factors = Variants::layer_factors(model.config(), &[0.5], &batch).unwrap();
+    let factors = Variants::layer_factors(0..model.config().n_layers, &[0.5], &batch).unwrap();
     let plan = || Sweep::new(&model, &batch).plan(&factors).unwrap();
     let two = Batch::new([[1, 2], [3, 4]]).unwrap();
-    let of_two = Variants::layer_factors(model.config(), &[0.5], &two).unwrap();
+    let of_two = Variants::layer_factors(0..model.config().n_layers, &[0.5], &two).unwrap();
     let plan_of_two = || Sweep::new(&model, &two).plan(&of_two).unwrap();
     let named = |metric: Loss| metric.named(long());
     let measured = |metrics: &[&dyn Metric]| plan().measure(metrics).unwrap_err();

@@ -73,7 +73,7 @@ fn attempts<'a>(model: &'a Gpt2, batch: &'a Batch, hooks: &'a Interventions) -> 
         (
             "sweep",
             Box::new(|| {
-                let variants = Variants::layer_factors(config, &[0.5], batch)?;
+                let variants = Variants::layer_factors(0..config.n_layers, &[0.5], batch)?;
                 let sweep = Sweep::new(model, batch).max_bytes(usize::MAX);
                 sweep.plan(&variants)?.measure(&[&KlDivergence]).map(drop)
             }),

@@ -60,9 +60,14 @@ fn assert_point(
 fn layers_are_scaled_by_each_factor_and_skipped_alone_and_in_runs() {
     let (model, batch) = (bundled(), batch());
     let config = model.config();
-    let factors = Variants::layer_factors(config, &[0.6, -2.0], &batch).unwrap();
+    let factors = Variants::layer_factors(0..config.n_layers, &[0.6, -2.0], &batch).unwrap();
     assert_point(&model, &factors, (&["layer", "factor"], &[1, 1]), |hooks| {
         hooks.scale(At::resid_post(1), -2.0).unwrap();
+    });
+    let two = Variants::layer_factors([3, 1], &[0.6, -2.0], &batch).unwrap();
+    assert_eq!(two.axes()[0].labels, ["3", "1"]);
+    assert_point(&model, &two, (&["layer", "factor"], &[0, 1]), |hooks| {
+        hooks.scale(At::resid_post(3), -2.0).unwrap();
     });
     let blocks = Variants::skipped_blocks(config, &batch).unwrap();
     assert_point(&model, &blocks, (&["layer"], &[2]), |hooks| {
@@ -232,8 +237,8 @@ fn a_place_that_is_not_once_in_each_sequence_is_refused() {
         refused.err().unwrap().to_string()
     };
     assert_eq!(
-        error(&[("END", vec![4..5, 2..3]), ("S2", vec![1..2])]),
-        "the place `S2` is named in 1 sequences of 2, in each once is needed"
+        error(&[("END", vec![4..5, 2..3]), ("S2", vec![1..2, 0..1, 0..1])]),
+        "the place `S2` is named in 3 sequences of 2, in each once is needed"
     );
     assert_eq!(
         error(&[("END", vec![4..5, 2..4])]),

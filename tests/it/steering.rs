@@ -121,6 +121,26 @@ fn what_gives_no_direction_is_refused_with_the_reason() {
     );
 }
 
+/// Prompts are run some at a time, which nobody who gives them knows of.
+#[test]
+fn a_prompt_that_does_not_fit_has_its_number_among_all_of_them() {
+    let model = tiny(Precision::F64);
+    let error = |capture: &Capture, last: Vec<u32>| {
+        let prompts = vec![vec![3, 14, 15]; 70].into_iter().chain([last]);
+        let prompts = Batch::new(prompts).unwrap();
+        SteeringVector::of_sets(&model, capture, &prompts, &prompts).unwrap_err().to_string()
+    };
+    let n_ctx = model.config().n_ctx;
+    let site = Capture::new(Site::resid_post(0));
+    assert_eq!(
+        error(&site, vec![1; n_ctx + 1]),
+        format!("sequence 70 has {} tokens, the model's context holds {n_ctx}", n_ctx + 1)
+    );
+    let refused = error(&site.positions(Positions::at(2)), vec![1, 2]);
+    let reason = "positions 2 do not fit sequence 70, which has 2 tokens";
+    assert!(refused.ends_with(reason), "{refused}");
+}
+
 #[test]
 fn separations_have_the_values_of_their_formulas() {
     // By hand: means 4 and 1, variances 4 and 1.

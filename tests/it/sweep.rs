@@ -566,7 +566,8 @@ fn a_metric_that_fails_is_nan_there_counted_and_explained_and_the_others_go_on()
 fn logits_of_nan_are_no_number_and_their_variant_is_named() {
     let model = tiny(Precision::F32);
     let batch = Batch::single(PROMPT).unwrap();
-    let variants = Variants::layer_factors(model.config(), &[0.5, 3e38], &batch).unwrap();
+    let variants =
+        Variants::layer_factors(0..model.config().n_layers, &[0.5, 3e38], &batch).unwrap();
     let plan = Sweep::new(&model, &batch).plan(&variants).unwrap();
     let logit = Measure::new("logit", |reading| Ok(reading.logits[3]));
     for results in [plan.measure(&[&logit]), plan.measure_isolated(&[&logit])] {

@@ -216,7 +216,8 @@ fn a_variant_carries_what_is_captured_of_it_and_no_more() {
 fn captures_count_towards_the_budget() {
     let model = tiny(Precision::F64);
     let batch = Batch::single([3, 14, 15, 92, 65]).unwrap();
-    let variants = Variants::layer_factors(model.config(), &[0.5; 400], &batch).unwrap();
+    let variants =
+        Variants::layer_factors(0..model.config().n_layers, &[0.5; 400], &batch).unwrap();
     let plan = |max_bytes: usize, captures: &[Site]| {
         Sweep::new(&model, &batch).max_bytes(max_bytes).capture(captures).plan(&variants)
     };

@@ -18,7 +18,8 @@ fn batch() -> Batch {
 
 fn with_plan<T>(model: &Gpt2, score: Positions, use_it: impl FnOnce(&Plan<'_>) -> T) -> T {
     let batch = batch();
-    let variants = Variants::layer_factors(model.config(), &[0.5, 2.0], &batch).unwrap();
+    let variants =
+        Variants::layer_factors(0..model.config().n_layers, &[0.5, 2.0], &batch).unwrap();
     use_it(&Sweep::new(model, &batch).score(score).plan(&variants).unwrap())
 }
 

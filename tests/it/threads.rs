@@ -101,7 +101,8 @@ fn threads_that_share_a_model_get_what_each_gets_alone_to_the_last_bit() {
         let batch = Batch::new(PROMPTS).unwrap();
         // Gradients go through no closure twice at a time, noise through every thread at once.
         let hooks = hooks(&model);
-        let variants = Variants::layer_factors(model.config(), &[0.5, 1.5], &batch).unwrap();
+        let variants =
+            Variants::layer_factors(0..model.config().n_layers, &[0.5, 1.5], &batch).unwrap();
         let alone = everything(&model, &batch, &hooks, &variants);
         thread::scope(|scope| {
             for _ in 0..8 {
