@@ -11,9 +11,11 @@ mod json;
 mod output_dir;
 mod results;
 mod table;
+mod visible;
 
 pub use self::csv::{write_csv, write_csv_grid};
 pub use json::write_json;
 pub use output_dir::OutputDir;
 pub use results::{write_results_csv, write_results_json};
 pub use table::{Align, Table};
+pub use visible::visible;

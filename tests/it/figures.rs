@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hooked_gpt2::report::figure::{Bar, BarList, Bars, Density, HeatMap, IndexPanels, Panel};
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, array};
 
 /// What neither figures nor XML like in a text.
 const TEXTS: [&str; 8] = [
@@ -47,14 +47,18 @@ fn assert_drawn(draw: impl FnOnce() -> hooked_gpt2::Result<String>) {
 fn heat_map(values: &Array2<f64>, text: &str) {
     let labels = |len: usize| vec![text.to_owned(); len];
     let (rows, columns) = values.dim();
+    let faint = values.mapv(|value| value > 0.5);
     let map = HeatMap {
         title: text.to_owned(),
         quantity: text.to_owned(),
         rows: (text, &labels(rows)),
         columns: (text, &labels(columns)),
         values: values.view(),
+        faint: Some((text, faint.view())),
+        bound: None,
     };
     assert_drawn(|| map.to_svg());
+    assert_drawn(|| HeatMap { bound: Some(0.5), ..map.clone() }.to_svg());
 }
 
 fn panels(values: ArrayView1<'_, f64>, level: f64, text: &str) {
@@ -144,7 +148,96 @@ fn more_marks_than_a_figure_can_show_are_refused() {
         rows: ("", &labels),
         columns: ("", &labels),
         values: value.broadcast((10_000, 10_000)).unwrap(),
+        ..HeatMap::default()
     };
     let error = map.to_svg().unwrap_err().to_string();
     assert_eq!(error, "cannot draw a figure: 100000000 marks, allowed: up to 1000000");
+}
+
+/// What the elements of that name say.
+fn words(svg: &str, element: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let nodes = document.descendants().filter(|node| node.has_tag_name(element));
+    nodes.map(|node| node.text().unwrap_or_default().trim().to_owned()).collect()
+}
+
+fn assert_figure_error(drawn: hooked_gpt2::Result<String>, expected: &str) {
+    assert_eq!(drawn.unwrap_err().to_string(), format!("cannot draw a figure: {expected}"));
+}
+
+#[test]
+fn a_cell_says_its_value_in_short_and_under_the_pointer_in_full() {
+    let labels = ["<a>".to_owned(), "b".to_owned()];
+    let values = array![[0.123456789, -0.001], [-0.0, f64::NAN]];
+    let faint = array![[false, true], [false, false]];
+    let map = HeatMap {
+        title: "title".to_owned(),
+        rows: ("layer", &labels),
+        columns: ("head", &labels),
+        values: values.view(),
+        faint: Some(("noise", faint.view())),
+        ..HeatMap::default()
+    };
+    let svg = map.to_svg().unwrap();
+    assert_eq!(
+        words(&svg, "title"),
+        [
+            "layer <a>, head <a>: 0.123456789",
+            "layer <a>, head b: -0.001 (noise)",
+            "layer b, head <a>: 0",
+            "layer b, head b: not a number"
+        ]
+    );
+    let texts = words(&svg, "text");
+    let numbers: Vec<&str> = texts.iter().map(|text| &**text).filter(|t| t.len() == 4).collect();
+    assert_eq!(numbers[..3], ["0.12", "0.00", "0.00"]);
+    // One in the legend, and one in the grid.
+    assert_eq!(svg.matches("<circle").count(), 2);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    assert_eq!(document.root_element().attribute("aria-label"), Some("title"));
+}
+
+#[test]
+fn heat_maps_of_one_bound_have_one_colour_for_one_value() {
+    let of = |values: Array2<f64>, bound| {
+        let labels = [String::new(), String::new()];
+        let map = HeatMap {
+            rows: ("", &labels[..1]),
+            columns: ("", &labels),
+            values: values.view(),
+            bound,
+            ..HeatMap::default()
+        };
+        map.to_svg()
+    };
+    let colour = |svg: String| {
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let mut cells = document.descendants().filter(|node| node.has_tag_name("rect"));
+        // Behind the sheet itself.
+        cells.nth(1).unwrap().attribute("fill").unwrap().to_owned()
+    };
+    let (low, high) = (array![[1.0, 2.0]], array![[1.0, 9.0]]);
+    assert_eq!(
+        colour(of(low.clone(), Some(4.0)).unwrap()),
+        colour(of(high.clone(), Some(4.0)).unwrap())
+    );
+    assert_ne!(colour(of(low.clone(), None).unwrap()), colour(of(high, None).unwrap()));
+    let error = "a bound of -1, allowed: above 0 and up to 1e300";
+    assert_figure_error(of(low.clone(), Some(-1.0)), error);
+    assert_figure_error(of(low, Some(f64::NAN)), &error.replace("-1", "NaN"));
+}
+
+#[test]
+fn of_more_marks_than_a_file_should_carry_titles_for_none_has_one() {
+    let labels = vec![String::new(); 100];
+    for (rows, titles) in [(50, 5000), (51, 0)] {
+        let values = Array2::zeros((rows, 100));
+        let map = HeatMap {
+            rows: ("", &labels[..rows]),
+            columns: ("", &labels),
+            values: values.view(),
+            ..HeatMap::default()
+        };
+        assert_eq!(words(&map.to_svg().unwrap(), "title").len(), titles);
+    }
 }

@@ -8,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use super::sheet::{LABEL, width};
 
 /// The largest magnitude whose differences are still finite.
-const LARGEST: f64 = 1e300;
+pub(super) const LARGEST: f64 = 1e300;
 /// Shares of its magnitude below which a span cannot be told from roundings.
 const NARROWEST: f64 = 1e-9;
 

@@ -4,9 +4,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::is_drawable;
+use super::hover::{Hovers, brief, exact};
 use super::sheet::{
-    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, TITLE_HEIGHT, check_marks, cut, sheet, text,
+    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, check_marks, cut, sheet, text,
 };
+use super::title::TITLE_HEIGHT;
 use crate::Result;
 
 /// Lists of labelled bars, side by side on one scale: the likely tokens of two runs, for instance.
@@ -53,16 +55,18 @@ impl Bars<'_> {
         check_marks([self.lists.len(), rows])?;
         let width = LIST_WIDTH * self.lists.len().max(1) as u32;
         let height = TITLE_HEIGHT + BAR as u32 * rows as u32 + 16;
-        sheet((width, height), |area| self.draw(area))
+        let titles: Vec<&str> = self.lists.iter().map(|list| &*list.title).collect();
+        sheet((width, height), &titles.join(", "), |area, hovers| self.draw(area, hovers))
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
+    fn draw(&self, area: &Area<'_>, hovers: &mut Hovers) -> Result<(), FigureError> {
         let values = self.lists.iter().flat_map(|list| &list.bars).map(|bar| bar.value);
         let longest = values.filter(|&value| is_drawable(value)).fold(0.0, f64::max);
         let mut rest = area.clone();
         for (number, list) in self.lists.iter().enumerate() {
             let (panel, right) = rest.split_horizontally(LIST_WIDTH);
-            list.draw(&panel, longest, if number == 0 { GREY } else { BLUE })?;
+            let colour = if number == 0 { GREY } else { BLUE };
+            list.draw(&panel, hovers, longest, colour)?;
             rest = right;
         }
         Ok(())
@@ -70,7 +74,13 @@ impl Bars<'_> {
 }
 
 impl BarList {
-    fn draw(&self, area: &Area<'_>, longest: f64, colour: RGBColor) -> Result<(), FigureError> {
+    fn draw(
+        &self,
+        area: &Area<'_>,
+        hovers: &mut Hovers,
+        longest: f64,
+        colour: RGBColor,
+    ) -> Result<(), FigureError> {
         let from_left = |size| text(size).pos(Pos::new(HPos::Left, VPos::Center));
         let from_right = text(LABEL).pos(Pos::new(HPos::Right, VPos::Center));
         let title = cut(&self.title, LIST_WIDTH - 32, TITLE);
@@ -84,6 +94,10 @@ impl BarList {
             let colour = if bar.is_marked { RED } else { colour };
             let corners = [(begin, middle - 10), (end, middle + 10)];
             area.draw(&Rectangle::new(corners, colour.filled()))?;
+            let whole = [(0, middle - BAR / 2), (LIST_WIDTH as i32 - 16, middle + BAR / 2)];
+            hovers.add(area.get_base_pixel(), whole, || {
+                format!("{}: {} ({})", brief(&bar.label), exact(bar.value), brief(&bar.words))
+            });
             let label = cut(&bar.label, TEXT_END - 8, LABEL);
             area.draw_text(&label, &from_right, (TEXT_END as i32, middle))?;
             let words = cut(&bar.words, LIST_WIDTH.saturating_sub(end as u32 + 6), LABEL);

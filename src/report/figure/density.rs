@@ -4,10 +4,12 @@ use ndarray::ArrayView1;
 use plotters::prelude::*;
 
 use super::axis::{Axis, is_drawable};
+use super::hover::{Hovers, brief, exact};
 use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
 use super::sheet::{
-    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, RED, check_labels, cut, sheet, text, titled,
+    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, RED, check_labels, cut, sheet, text,
 };
+use super::title::{title_height, titled};
 use crate::Result;
 
 /// Many values against others, such as the logits of a run against the clean ones: how many lie where.
@@ -28,7 +30,9 @@ pub struct Density<'a> {
 
 /// Cells per side.
 const CELLS: usize = 110;
-const SIZE: (u32, u32) = (760, 660);
+const WIDTH: u32 = 760;
+/// Below the title.
+const HEIGHT: u32 = 620;
 const LEFT: u32 = 8;
 const TICKS: usize = 9;
 
@@ -39,7 +43,8 @@ impl Density<'_> {
     /// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch), [`Figure`](crate::Error::Figure).
     pub fn to_svg(&self) -> Result<String> {
         check_labels("Density", self.clean.1.len(), self.other.1.len())?;
-        sheet(SIZE, |area| self.draw(area))
+        let size = (WIDTH, title_height(&self.title, WIDTH) + HEIGHT);
+        sheet(size, &self.title, |area, hovers| self.draw(area, hovers))
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -47,7 +52,7 @@ impl Density<'_> {
         pairs.filter(|&(x, y)| is_drawable(x) && is_drawable(y))
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
+    fn draw(&self, area: &Area<'_>, hovers: &mut Hovers) -> Result<(), FigureError> {
         let (legend, rest) = titled(area, &self.title)?.split_vertically(LEGEND_HEIGHT);
         let x = Axis::of(self.pairs().map(|(x, _)| x), TICKS);
         let y = Axis::of(self.pairs().map(|(_, y)| y), TICKS);
@@ -62,17 +67,26 @@ impl Density<'_> {
             .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
-            .x_desc(cut(self.clean.0, SIZE.0 - left, NAME))
-            .y_desc(cut(self.other.0, SIZE.1 - 120, NAME))
+            .x_desc(cut(self.clean.0, WIDTH - left, NAME))
+            .y_desc(cut(self.other.0, HEIGHT - 80, NAME))
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(GREY)
             .label_style(text(LABEL))
             .axis_desc_style(text(NAME))
             .draw()?;
-        chart.draw_series(self.cells(&x, &y).map(|(corners, share)| {
-            Rectangle::new(corners, BLUE.mix(0.2 + 0.8 * share).filled())
-        }))?;
+        for Cell { corners, count, share } in self.cells(&x, &y) {
+            let colour = BLUE.mix(0.2 + 0.8 * share).filled();
+            chart.draw_series([Rectangle::new(corners, colour)])?;
+            let [(left, bottom), (right, top)] = corners;
+            let [low, high] = corners.map(|corner| chart.backend_coord(&corner));
+            hovers.add((0, 0), [(low.0, high.1), (high.0, low.1)], || {
+                let range =
+                    |axis: &Axis, low, high| format!("{} to {}", axis.label(low), axis.label(high));
+                let (x, y) = (range(&x, left, right), range(&y, bottom, top));
+                format!("{} {x}, {} {y}: {count}", brief(self.clean.0), brief(self.other.0))
+            });
+        }
 
         let mut entries = Vec::new();
         let low = x.range.start.max(y.range.start);
@@ -87,13 +101,16 @@ impl Density<'_> {
             && is_drawable(y)
         {
             chart.draw_series([Circle::new((x, y), 6, RED.stroke_width(2))])?;
+            hovers.add_dot(chart.backend_coord(&(x, y)), || {
+                format!("{}: {} to {}", brief(name), exact(x), exact(y))
+            });
             entries.push((Mark::Ring(RED), name));
         }
         draw_legend(&legend, left, &entries)
     }
 
-    /// The cells that are not empty, and how full each is: 1 for the fullest, on a logarithmic scale.
-    fn cells(&self, x: &Axis, y: &Axis) -> impl Iterator<Item = ([(f64, f64); 2], f64)> {
+    /// The cells that are not empty.
+    fn cells(&self, x: &Axis, y: &Axis) -> impl Iterator<Item = Cell> {
         let cell =
             |axis: &Axis| (axis.range.start, (axis.range.end - axis.range.start) / CELLS as f64);
         let ((left, width), (bottom, height)) = (cell(x), cell(y));
@@ -108,7 +125,15 @@ impl Density<'_> {
         filled.map(move |(cell, count)| {
             let x = left + (cell % CELLS) as f64 * width;
             let y = bottom + (cell / CELLS) as f64 * height;
-            ([(x, y), (x + width, y + height)], f64::from(count).ln_1p() / most)
+            let corners = [(x, y), (x + width, y + height)];
+            Cell { corners, count, share: f64::from(count).ln_1p() / most }
         })
     }
+}
+
+struct Cell {
+    corners: [(f64, f64); 2],
+    count: u32,
+    /// How full it is: 1 for the fullest, on a logarithmic scale.
+    share: f64,
 }

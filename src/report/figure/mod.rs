@@ -3,11 +3,16 @@
 
 mod axis;
 mod bars;
+mod colour;
 mod density;
 mod heat_map;
+mod hover;
+mod labels;
 mod legend;
+mod number;
 mod panels;
 mod sheet;
+mod title;
 
 pub use bars::{Bar, BarList, Bars};
 pub use density::Density;
