@@ -5,10 +5,9 @@ use plotters::prelude::*;
 
 use super::axis::{Axis, is_drawable};
 use super::hover::{Hovers, brief, exact};
-use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
-use super::sheet::{
-    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, RED, check_labels, cut, sheet, text,
-};
+use super::legend::{Legend, Mark};
+use super::plot::{Chart, Plot, SQUARE, draw_slope};
+use super::sheet::{BLUE, FigureError, GREY, RED, check_labels, sheet};
 use super::title::{title_height, titled};
 use crate::Result;
 
@@ -30,11 +29,6 @@ pub struct Density<'a> {
 
 /// Cells per side.
 const CELLS: usize = 110;
-const WIDTH: u32 = 760;
-/// Below the title.
-const HEIGHT: u32 = 620;
-const LEFT: u32 = 8;
-const TICKS: usize = 9;
 
 impl Density<'_> {
     /// Draws it, with the diagonal on which nothing has changed.
@@ -43,8 +37,15 @@ impl Density<'_> {
     /// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch), [`Figure`](crate::Error::Figure).
     pub fn to_svg(&self) -> Result<String> {
         check_labels("Density", self.clean.1.len(), self.other.1.len())?;
-        let size = (WIDTH, title_height(&self.title, WIDTH) + HEIGHT);
-        sheet(size, &self.title, |area, hovers| self.draw(area, hovers))
+        let [x, y] = [0, 1].map(|axis| self.pairs().map(move |pair| [pair.0, pair.1][axis]));
+        let plot = Plot::of_numbers(SQUARE, (self.clean.0, self.other.0), x, y);
+        let legend = Legend::of(self.legend(&plot), plot.left(), SQUARE.0);
+        let height = title_height(&self.title, SQUARE.0) + legend.height() + plot.height();
+        sheet((SQUARE.0, height), &self.title, |area, hovers| {
+            let (head, rest) = titled(area, &self.title)?.split_vertically(legend.height());
+            legend.draw(&head)?;
+            self.draw(&plot, &mut plot.draw(&rest)?, hovers)
+        })
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -52,30 +53,27 @@ impl Density<'_> {
         pairs.filter(|&(x, y)| is_drawable(x) && is_drawable(y))
     }
 
-    fn draw(&self, area: &Area<'_>, hovers: &mut Hovers) -> Result<(), FigureError> {
-        let (legend, rest) = titled(area, &self.title)?.split_vertically(LEGEND_HEIGHT);
-        let x = Axis::of(self.pairs().map(|(x, _)| x), TICKS);
-        let y = Axis::of(self.pairs().map(|(_, y)| y), TICKS);
-        let left = LEFT + 42 + y.label_width();
-        let mut chart = ChartBuilder::on(&rest)
-            .margin_left(LEFT)
-            .margin_top(8)
-            .margin_right(16)
-            .margin_bottom(8)
-            .x_label_area_size(46)
-            .y_label_area_size(left - LEFT)
-            .build_cartesian_2d(x.clone(), y.clone())?;
-        chart
-            .configure_mesh()
-            .x_desc(cut(self.clean.0, WIDTH - left, NAME))
-            .y_desc(cut(self.other.0, HEIGHT - 80, NAME))
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(GREY)
-            .label_style(text(LABEL))
-            .axis_desc_style(text(NAME))
-            .draw()?;
-        for Cell { corners, count, share } in self.cells(&x, &y) {
+    /// Where the marked one is, and its name.
+    fn marked(&self) -> Option<((f64, f64), &str)> {
+        let (place, name) = self.marked?;
+        let at = (*self.clean.1.get(place)?, *self.other.1.get(place)?);
+        Some((at, name)).filter(|_| is_drawable(at.0) && is_drawable(at.1))
+    }
+
+    fn legend(&self, plot: &Plot<'_>) -> impl Iterator<Item = (Mark, &str)> {
+        let low = plot.x.range.start.max(plot.y.range.start);
+        let has_diagonal = low < plot.x.range.end.min(plot.y.range.end);
+        let diagonal = has_diagonal.then_some((Mark::Line(GREY), "unchanged"));
+        diagonal.into_iter().chain(self.marked().map(|(_, name)| (Mark::Ring(RED), name)))
+    }
+
+    fn draw(
+        &self,
+        plot: &Plot<'_>,
+        chart: &mut Chart<'_, '_>,
+        hovers: &mut Hovers,
+    ) -> Result<(), FigureError> {
+        for Cell { corners, count, share } in self.cells(&plot.x, &plot.y) {
             let colour = BLUE.mix(0.2 + 0.8 * share).filled();
             chart.draw_series([Rectangle::new(corners, colour)])?;
             let [(left, bottom), (right, top)] = corners;
@@ -83,30 +81,18 @@ impl Density<'_> {
             hovers.add((0, 0), [(low.0, high.1), (high.0, low.1)], || {
                 let range =
                     |axis: &Axis, low, high| format!("{} to {}", axis.label(low), axis.label(high));
-                let (x, y) = (range(&x, left, right), range(&y, bottom, top));
+                let (x, y) = (range(&plot.x, left, right), range(&plot.y, bottom, top));
                 format!("{} {x}, {} {y}: {count}", brief(self.clean.0), brief(self.other.0))
             });
         }
-
-        let mut entries = Vec::new();
-        let low = x.range.start.max(y.range.start);
-        let high = x.range.end.min(y.range.end);
-        if low < high {
-            chart.draw_series(LineSeries::new([(low, low), (high, high)], GREY))?;
-            entries.push((Mark::Line(GREY), "unchanged"));
-        }
-        if let Some((place, name)) = self.marked
-            && let (Some(&x), Some(&y)) = (self.clean.1.get(place), self.other.1.get(place))
-            && is_drawable(x)
-            && is_drawable(y)
-        {
-            chart.draw_series([Circle::new((x, y), 6, RED.stroke_width(2))])?;
-            hovers.add_dot(chart.backend_coord(&(x, y)), || {
-                format!("{}: {} to {}", brief(name), exact(x), exact(y))
+        draw_slope(chart, (1.0, 0.0))?;
+        if let Some((at, name)) = self.marked() {
+            chart.draw_series([Circle::new(at, 6, RED.stroke_width(2))])?;
+            hovers.add_dot(chart.backend_coord(&at), || {
+                format!("{}: {} to {}", brief(name), exact(at.0), exact(at.1))
             });
-            entries.push((Mark::Ring(RED), name));
         }
-        draw_legend(&legend, left, &entries)
+        Ok(())
     }
 
     /// The cells that are not empty.

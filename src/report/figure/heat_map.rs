@@ -11,7 +11,7 @@ use super::axis::{LARGEST, is_drawable};
 use super::colour::{Colours, ink};
 use super::hover::{Hovers, brief, exact};
 use super::labels::LINE;
-use super::legend::{Mark, draw_legend};
+use super::legend::{Legend, Mark};
 use super::sheet::{
     Area, FigureError, GREY, GRID, LABEL, NAME, check_labels, check_marks, cut, sheet, sideways,
     text,
@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 pub struct HeatMap<'a> {
-    /// Above it, on up to two lines.
+    /// Above it, on up to three lines.
     pub title: String,
     /// What the colours stand for, with its unit.
     pub quantity: String,
@@ -118,7 +118,7 @@ impl HeatMap<'_> {
         area.draw_text(&quantity, &centred(NAME).color(&GREY), middle)?;
         if let Some((meaning, _)) = self.faint {
             let (_, below) = area.split_vertically(QUANTITY_HEIGHT);
-            draw_legend(&below, layout.grid.0, &[(Mark::Ring(GREY), meaning)])?;
+            Legend::of([(Mark::Ring(GREY), meaning)], layout.grid.0, layout.size.0).draw(&below)?;
         }
         let largest = self.largest();
         let bound = self.bound.unwrap_or(if largest > 0.0 { largest } else { 1.0 });

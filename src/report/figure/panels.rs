@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::{Axis, is_drawable};
 use super::hover::{Hovers, brief, exact};
 use super::labels::Labels;
-use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
+use super::legend::{Legend, Mark};
 use super::sheet::{
     Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, check_labels, check_marks, cut, sheet, text,
 };
@@ -65,12 +65,12 @@ impl IndexPanels<'_> {
         check_marks([self.panels.len(), self.index.1.len()])?;
         let panels = (PANEL_HEIGHT + GAP) * self.panels.len() as u32;
         let left = self.left();
-        let labels = self.labels(left);
-        let head = title_height(&self.title, WIDTH) + LEGEND_HEIGHT;
+        let (labels, legend) = (self.labels(left), self.legend(left));
+        let head = title_height(&self.title, WIDTH) + legend.height();
         let height = head + panels + labels.height() + BELOW_LABELS;
         sheet((WIDTH, height), &self.title, |area, hovers| {
-            let (legend, mut rest) = titled(area, &self.title)?.split_vertically(LEGEND_HEIGHT);
-            self.draw_legend(&legend, left)?;
+            let (upper, mut rest) = titled(area, &self.title)?.split_vertically(legend.height());
+            legend.draw(&upper)?;
             for panel in self.panels {
                 let (upper, lower) = rest.split_vertically(PANEL_HEIGHT + GAP);
                 self.draw_panel(&upper, hovers, panel, left)?;
@@ -92,7 +92,7 @@ impl IndexPanels<'_> {
         Labels::of(self.index.1, f64::from(WIDTH - RIGHT - left) / entries as f64)
     }
 
-    fn draw_legend(&self, area: &Area<'_>, left: u32) -> Result<(), FigureError> {
+    fn legend(&self, left: u32) -> Legend {
         let mut entries = vec![(Mark::Dot(BLUE), self.dots)];
         if !self.rings.0.is_empty() {
             entries.push((Mark::Ring(BLUE), self.rings.1));
@@ -100,7 +100,7 @@ impl IndexPanels<'_> {
         if self.panels.iter().any(|panel| panel.level.is_some_and(is_drawable)) {
             entries.push((Mark::Dashes(GREY), self.level));
         }
-        draw_legend(area, left, &entries)
+        Legend::of(entries, left, WIDTH)
     }
 
     fn draw_panel(

@@ -11,6 +11,16 @@ use crate::error::{AnalysisError, Error, Result};
 pub(super) const GREY: RGBColor = RGBColor(90, 100, 112);
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const RED: RGBColor = RGBColor(213, 94, 0);
+/// The colours of series, of which also those tell each pair apart who see no red or no green (Okabe and Ito).
+pub(super) const SERIES: [RGBColor; 7] = [
+    BLUE,
+    RED,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
 pub(super) const GRID: RGBColor = RGBColor(215, 219, 224);
 pub(super) const FONT: &str = "sans-serif";
 
