@@ -432,7 +432,7 @@ fn a_pattern_is_drawn_up_to_its_diagonal_from_white_to_blue() {
     let cells = document.descendants().filter(|node| node.has_tag_name("rect"));
     // Behind the sheet itself.
     let colours: Vec<_> = cells.skip(1).filter_map(|node| node.attribute("fill")).collect();
-    assert_eq!((colours[0], colours[3]), ("#0072B2", "#FFFFFF"));
+    assert_eq!((colours[0], colours[3]), ("#08519C", "#FFFFFF"));
     assert_eq!(colours[4], colours[5]);
 }
 
@@ -497,4 +497,35 @@ fn no_figure_has_a_negative_zero() {
     let x = ("", XAxis::Labels(&labels));
     let lines = Lines { x, series: &[series], ..Lines::default() };
     assert_no_number_is_a_negative_zero(&lines.to_svg().unwrap());
+}
+
+#[test]
+fn the_colours_that_the_guide_restyles_are_those_of_figures() {
+    let guide = include_str!("../../docs/reports.md");
+    let style = guide.split("```css").nth(1).unwrap().split("```").next().unwrap();
+    let values: Vec<Array1<f64>> = (0..7).map(|_| array![1.0, 2.0]).collect();
+    let series: Vec<Series<'_>> =
+        values.iter().map(|of| Series { values: of.view(), ..Series::default() }).collect();
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let x = ("", XAxis::Labels(&labels));
+    let lines = Lines { x, series: &series, ..Lines::default() }.to_svg().unwrap();
+    let one = [BarSeries { values: values[0].view(), ..BarSeries::default() }];
+    let labels = ("", &labels[..]);
+    let bars = GroupedBars { labels, series: &one, ..GroupedBars::default() }.to_svg().unwrap();
+    let list = BarList {
+        title: String::new(),
+        bars: vec![Bar {
+            label: "a".to_owned(),
+            value: 1.0,
+            words: String::new(),
+            is_marked: false,
+        }],
+    };
+    let list = Bars { lists: &[list] }.to_svg().unwrap();
+    let selectors: Vec<&str> =
+        style.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()).collect();
+    assert!(selectors.len() > 10, "{selectors:?}");
+    for selector in selectors {
+        assert!([&lines, &bars, &list].iter().any(|svg| svg.contains(selector)), "{selector}");
+    }
 }

@@ -4,10 +4,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Axis, is_drawable};
-use super::sheet::{Area, BLUE, FigureError, GREY, LABEL, text};
+use super::sheet::{Area, FigureError, GREY, LABEL, text};
 
 const MOST: RGBColor = RGBColor(178, 24, 43);
 const LEAST: RGBColor = RGBColor(33, 102, 172);
+/// Not the blue of series, so that a style for those leaves it alone.
+const WHOLE: RGBColor = RGBColor(8, 81, 156);
 const MISSING: RGBColor = RGBColor(225, 225, 225);
 /// On light cells. Not quite black, so that a style for the words around the cells leaves it alone.
 const DARK_INK: RGBColor = RGBColor(20, 20, 20);
@@ -39,7 +41,7 @@ impl Colours {
         let (share, full) = match self {
             Self::Diverging { bound } if value < 0.0 => (-value / bound, LEAST),
             Self::Diverging { bound } => (value / bound, MOST),
-            Self::Shares => (value, BLUE),
+            Self::Shares => (value, WHOLE),
         };
         let share = share.clamp(0.0, 1.0);
         let mix = |channel: u8| (255.0 + (f64::from(channel) - 255.0) * share).round() as u8;
