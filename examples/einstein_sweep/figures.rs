@@ -3,6 +3,7 @@
 use hooked_gpt2::Result;
 use hooked_gpt2::experiment::einstein::{EinsteinReport, LayerPrediction, TopToken};
 use hooked_gpt2::report::figure::{Bar, BarList, Bars, Density, IndexPanels, Panel};
+use hooked_gpt2::report::visible;
 use ndarray::Array1;
 
 /// File names and SVG texts: clean against scaled logits, the top tokens of both, loss and rank by layer.
@@ -17,7 +18,7 @@ pub fn draw(report: &EinsteinReport) -> Result<[(&'static str, String); 3]> {
 fn logits(report: &EinsteinReport) -> Result<String> {
     let r = report.focus().and_then(|focus| focus.pearson);
     let r = r.map_or("r undefined".to_owned(), |r| format!("r = {r:.4}"));
-    let target = format!("{:?}", report.target);
+    let target = visible(&report.target);
     let figure = Density {
         title: format!("Layer {} scaled by {}: {r}", report.focus_layer, report.scale),
         clean: ("clean logit", report.clean_logits.view()),
@@ -31,7 +32,7 @@ fn top_tokens(report: &EinsteinReport) -> Result<String> {
     let bar = |token: &TopToken| {
         let probability = token.log_prob.exp();
         Bar {
-            label: format!("{:?}", token.text),
+            label: visible(&token.text),
             value: probability,
             words: format!("{:.2} %", 100.0 * probability),
             is_marked: token.token == report.target_token,
@@ -58,7 +59,7 @@ fn by_layer(report: &EinsteinReport) -> Result<String> {
     let no_evidence = report.layers.iter().filter(|row| !report.is_evidence(row));
     let no_evidence: Vec<usize> = no_evidence.map(|row| row.layer).collect();
     let figure = IndexPanels {
-        title: format!("{:?}, one layer scaled by {}", report.target, report.scale),
+        title: format!("{}, one layer scaled by {}", visible(&report.target), report.scale),
         index: ("layer scaled", &labels),
         dots: "scaled",
         rings: (&no_evidence, "scaled, to no effect"),

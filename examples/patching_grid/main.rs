@@ -90,12 +90,15 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     check_difference(arguments, clean_value, unpatched, clean_logits.view())?;
     let values = results.values(metric.name())?;
     let values = values.slice(s![.., .., 0, 0]).into_dimensionality::<Ix2>()?;
-    let words: Vec<String> = (corrupted_tokens.iter().enumerate())
-        .map(|(position, &token)| Ok(format!("{position} {}", tokenizer.decode(&[token])?.trim())))
+    let tokens: Vec<String> = (corrupted_tokens.iter())
+        .map(|&token| tokenizer.decode(&[token]))
         .collect::<hooked_gpt2::Result<_>>()?;
+    let words: Vec<String> = (tokens.iter().enumerate())
+        .map(|(position, token)| format!("{position} {}", token.trim()))
+        .collect();
 
     let layers = &results.axes()[0].labels;
-    let saved = save(&out, arguments, layers, &words, &values.mapv(|value| value - unpatched));
+    let saved = save(&out, arguments, layers, &tokens, &values.mapv(|value| value - unpatched));
     let headings = iter::once("layer").chain(words.iter().map(String::as_str));
     let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));
     for (layer, row) in layers.iter().zip(values.outer_iter()) {
@@ -153,10 +156,10 @@ fn save(
     out: &OutputDir,
     arguments: &Arguments,
     layers: &[String],
-    words: &[String],
+    tokens: &[String],
     changes: &Array2<f64>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let positions: Vec<String> = (0..words.len()).map(|position| position.to_string()).collect();
+    let positions: Vec<String> = (0..tokens.len()).map(|position| position.to_string()).collect();
     let mut csv = Vec::new();
     let axes = [("layer", layers), ("position", &positions)];
     write_csv_grid(&mut csv, &axes, "change", changes.view().into_dyn())?;
@@ -165,19 +168,27 @@ fn save(
     #[cfg(feature = "plot")]
     {
         use clap::ValueEnum;
-        use hooked_gpt2::report::figure::HeatMap;
+        use hooked_gpt2::report::{figure::HeatMap, visible};
         let site = arguments.site.to_possible_value();
         let site = site.as_ref().map_or("", |site| site.get_name());
+        let words: Vec<String> = (tokens.iter().enumerate())
+            .map(|(position, token)| format!("{position} {}", visible(token)))
+            .collect();
+        let [right, wrong] = [&arguments.right, &arguments.wrong].map(|answer| visible(answer));
         let map = HeatMap {
-            title: format!("{site}: {:?} into {:?}", arguments.clean, arguments.corrupted),
-            quantity: format!("change of logit{:?} - logit{:?}", arguments.right, arguments.wrong),
+            title: format!(
+                "{}, {site}: {:?} into {:?}",
+                arguments.model, arguments.clean, arguments.corrupted
+            ),
+            quantity: format!("change of logit({right}) - logit({wrong})"),
             rows: ("layer", layers),
-            columns: ("patched position", words),
+            columns: ("patched position", &words),
             values: changes.view(),
+            ..HeatMap::default()
         };
         files.push(("grid.svg", map.to_svg()?.into_bytes()));
     }
     #[cfg(not(feature = "plot"))]
-    let _ = (arguments, words);
+    let _ = arguments;
     Ok(out.write(files)?)
 }

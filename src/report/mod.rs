@@ -18,6 +18,7 @@ mod means;
 mod output_dir;
 mod results;
 mod table;
+mod visible;
 
 pub use self::csv::{write_csv, write_csv_grid};
 pub use data_table::{Cell, Column, DataTable};
@@ -29,3 +30,4 @@ pub use means::write_means_csv;
 pub use output_dir::OutputDir;
 pub use results::{write_results_csv, write_results_json};
 pub use table::{Align, Table};
+pub use visible::visible;

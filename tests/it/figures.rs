@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use hooked_gpt2::report::figure::{Bar, BarList, Bars, Density, HeatMap, IndexPanels, Panel};
-use ndarray::{Array1, Array2, ArrayView1};
+use hooked_gpt2::report::figure::{
+    AttentionPatterns, Bar, BarList, BarSeries, Bars, Density, GroupedBars, Guide, HeatMap,
+    IndexPanels, Lines, Panel, Scatter, Series, XAxis,
+};
+use hooked_gpt2::report::visible;
+use ndarray::{Array1, Array2, ArrayView1, array};
 
 /// What neither figures nor XML like in a text.
 const TEXTS: [&str; 8] = [
@@ -47,14 +51,18 @@ fn assert_drawn(draw: impl FnOnce() -> hooked_gpt2::Result<String>) {
 fn heat_map(values: &Array2<f64>, text: &str) {
     let labels = |len: usize| vec![text.to_owned(); len];
     let (rows, columns) = values.dim();
+    let faint = values.mapv(|value| value > 0.5);
     let map = HeatMap {
         title: text.to_owned(),
         quantity: text.to_owned(),
         rows: (text, &labels(rows)),
         columns: (text, &labels(columns)),
         values: values.view(),
+        faint: Some((text, faint.view())),
+        bound: None,
     };
     assert_drawn(|| map.to_svg());
+    assert_drawn(|| HeatMap { bound: Some(0.5), ..map.clone() }.to_svg());
 }
 
 fn panels(values: ArrayView1<'_, f64>, level: f64, text: &str) {
@@ -92,6 +100,57 @@ fn bars(values: ArrayView1<'_, f64>, text: &str) {
     assert_drawn(|| Bars { lists: &[list.clone(), list] }.to_svg());
 }
 
+fn lines(values: ArrayView1<'_, f64>, level: f64, text: &str) {
+    let labels = vec![text.to_owned(); values.len()];
+    let one = Series { name: text, values, band: Some((values, values)), is_dashed: false };
+    let series = [one, Series { is_dashed: true, ..one }];
+    for x in [XAxis::Numbers(values), XAxis::Labels(&labels)] {
+        let lines = Lines {
+            title: text.to_owned(),
+            x: (text, x),
+            y: text,
+            series: &series,
+            level: Some((text, level)),
+        };
+        assert_drawn(|| lines.to_svg());
+    }
+}
+
+fn scatter(values: ArrayView1<'_, f64>, text: &str) {
+    let labels = vec![text.to_owned(); values.len()];
+    let reversed = values.slice(ndarray::s![..;-1]);
+    for guide in [None, Some(Guide::Diagonal), Some(Guide::LeastSquares)] {
+        let scatter = Scatter {
+            title: text.to_owned(),
+            x: (text, values),
+            y: (text, reversed),
+            labels: &labels,
+            guide,
+        };
+        assert_drawn(|| scatter.to_svg());
+    }
+}
+
+fn grouped_bars(values: ArrayView1<'_, f64>, text: &str) {
+    let labels = vec![text.to_owned(); values.len()];
+    let series = BarSeries { name: text, values, interval: Some((values, values)) };
+    let bars = GroupedBars {
+        title: text.to_owned(),
+        labels: (text, &labels),
+        y: text,
+        series: &[series, series],
+    };
+    assert_drawn(|| bars.to_svg());
+}
+
+fn attention_patterns(pattern: &Array2<f64>, text: &str) {
+    let tokens = vec![text.to_owned(); pattern.nrows()];
+    let head = (text.to_owned(), pattern.view());
+    let patterns =
+        AttentionPatterns { title: text.to_owned(), tokens: &tokens, heads: &[head.clone(), head] };
+    assert_drawn(|| patterns.to_svg());
+}
+
 #[test]
 fn any_text_stands_in_valid_xml() {
     let values = Array1::from_vec(vec![1.0, 2.0]);
@@ -102,6 +161,10 @@ fn any_text_stands_in_valid_xml() {
         panels(values.view(), 1.5, text);
         density(values.view(), text);
         bars(values.view(), text);
+        lines(values.view(), 1.5, text);
+        scatter(values.view(), text);
+        grouped_bars(values.view(), text);
+        attention_patterns(&Array2::ones((2, 2)), text);
     }
 }
 
@@ -114,6 +177,10 @@ fn any_values_are_drawn_in_time() {
             panels(values.view(), second, "a");
             density(values.view(), "a");
             bars(values.view(), "a");
+            lines(values.view(), second, "a");
+            scatter(values.view(), "a");
+            grouped_bars(values.view(), "a");
+            attention_patterns(&Array2::from_elem((1, 1), first), "a");
         }
     }
 }
@@ -125,6 +192,10 @@ fn no_value_and_one_value_are_drawn_and_so_are_ten_thousand() {
         panels(values.view(), 0.0, "label");
         density(values.view(), "label");
         bars(values.view(), "label");
+        lines(values.view(), 0.0, "label");
+        scatter(values.view(), "label");
+        grouped_bars(values.view(), "label");
+        attention_patterns(&Array2::zeros((len.min(300), len.min(300))), "label");
         for (rows, columns) in
             [(len, 0), (0, len), (len, 1), (1, len), (len.min(300), len.min(300))]
         {
@@ -132,6 +203,11 @@ fn no_value_and_one_value_are_drawn_and_so_are_ten_thousand() {
         }
     }
     assert_drawn(|| Bars { lists: &[] }.to_svg());
+    assert_drawn(|| HeatMap::default().to_svg());
+    assert_drawn(|| Lines::default().to_svg());
+    assert_drawn(|| Scatter::default().to_svg());
+    assert_drawn(|| GroupedBars::default().to_svg());
+    assert_drawn(|| AttentionPatterns::default().to_svg());
 }
 
 #[test]
@@ -144,7 +220,312 @@ fn more_marks_than_a_figure_can_show_are_refused() {
         rows: ("", &labels),
         columns: ("", &labels),
         values: value.broadcast((10_000, 10_000)).unwrap(),
+        ..HeatMap::default()
     };
     let error = map.to_svg().unwrap_err().to_string();
     assert_eq!(error, "cannot draw a figure: 100000000 marks, allowed: up to 1000000");
+}
+
+/// What the elements of that name say.
+fn words(svg: &str, element: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let nodes = document.descendants().filter(|node| node.has_tag_name(element));
+    nodes.map(|node| node.text().unwrap_or_default().trim().to_owned()).collect()
+}
+
+fn assert_figure_error(drawn: hooked_gpt2::Result<String>, expected: &str) {
+    assert_eq!(drawn.unwrap_err().to_string(), format!("cannot draw a figure: {expected}"));
+}
+
+#[test]
+fn a_cell_says_its_value_in_short_and_under_the_pointer_in_full() {
+    let labels = ["<a>".to_owned(), "b".to_owned()];
+    let values = array![[0.123456789, -0.001], [-0.0, f64::NAN]];
+    let faint = array![[false, true], [false, false]];
+    let map = HeatMap {
+        title: "title".to_owned(),
+        rows: ("layer", &labels),
+        columns: ("head", &labels),
+        values: values.view(),
+        faint: Some(("noise", faint.view())),
+        ..HeatMap::default()
+    };
+    let svg = map.to_svg().unwrap();
+    assert_eq!(
+        words(&svg, "title"),
+        [
+            "layer <a>, head <a>: 0.123456789",
+            "layer <a>, head b: -0.001 (noise)",
+            "layer b, head <a>: 0",
+            "layer b, head b: not a number"
+        ]
+    );
+    let texts = words(&svg, "text");
+    let numbers: Vec<&str> = texts.iter().map(|text| &**text).filter(|t| t.len() == 4).collect();
+    assert_eq!(numbers[..3], ["0.12", "0.00", "0.00"]);
+    // One in the legend, and one in the grid.
+    assert_eq!(svg.matches("<circle").count(), 2);
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    assert_eq!(document.root_element().attribute("aria-label"), Some("title"));
+}
+
+#[test]
+fn heat_maps_of_one_bound_have_one_colour_for_one_value() {
+    let of = |values: Array2<f64>, bound| {
+        let labels = [String::new(), String::new()];
+        let map = HeatMap {
+            rows: ("", &labels[..1]),
+            columns: ("", &labels),
+            values: values.view(),
+            bound,
+            ..HeatMap::default()
+        };
+        map.to_svg()
+    };
+    let colour = |svg: String| {
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let mut cells = document.descendants().filter(|node| node.has_tag_name("rect"));
+        // Behind the sheet itself.
+        cells.nth(1).unwrap().attribute("fill").unwrap().to_owned()
+    };
+    let (low, high) = (array![[1.0, 2.0]], array![[1.0, 9.0]]);
+    assert_eq!(
+        colour(of(low.clone(), Some(4.0)).unwrap()),
+        colour(of(high.clone(), Some(4.0)).unwrap())
+    );
+    assert_ne!(colour(of(low.clone(), None).unwrap()), colour(of(high, None).unwrap()));
+    let error = "a bound of -1, allowed: above 0 and up to 1e300";
+    assert_figure_error(of(low.clone(), Some(-1.0)), error);
+    assert_figure_error(of(low, Some(f64::NAN)), &error.replace("-1", "NaN"));
+}
+
+#[test]
+fn of_more_marks_than_a_file_should_carry_titles_for_none_has_one() {
+    let labels = vec![String::new(); 100];
+    for (rows, titles) in [(50, 5000), (51, 0)] {
+        let values = Array2::zeros((rows, 100));
+        let map = HeatMap {
+            rows: ("", &labels[..rows]),
+            columns: ("", &labels),
+            values: values.view(),
+            ..HeatMap::default()
+        };
+        assert_eq!(words(&map.to_svg().unwrap(), "title").len(), titles);
+    }
+}
+
+/// The numbers of an attribute of the elements of that name.
+fn numbers(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let nodes = document.descendants().filter(|node| node.has_tag_name(element));
+    nodes.filter_map(|node| node.attribute(attribute)?.parse().ok()).collect()
+}
+
+#[test]
+fn a_line_goes_through_its_points_by_x_and_breaks_where_there_is_no_number() {
+    let x = array![3.0, 1.0, 2.0, 4.0, 5.0];
+    let values = array![30.0, 10.0, f64::NAN, 40.0, 50.0];
+    let (low, high) = (&values - 5.0, &values + 5.0);
+    let series = Series {
+        name: "loss",
+        values: values.view(),
+        band: Some((low.view(), high.view())),
+        is_dashed: false,
+    };
+    let lines =
+        Lines { x: ("factor", XAxis::Numbers(x.view())), series: &[series], ..Lines::default() };
+    let svg = lines.to_svg().unwrap();
+    assert_eq!(
+        words(&svg, "title"),
+        [
+            "loss, factor 1: 10 (5 to 15)",
+            "loss, factor 3: 30 (25 to 35)",
+            "loss, factor 4: 40 (35 to 45)",
+            "loss, factor 5: 50 (45 to 55)"
+        ]
+    );
+    let (across, down) = (numbers(&svg, "circle", "cx"), numbers(&svg, "circle", "cy"));
+    assert!(across.is_sorted() && down.is_sorted_by(|a, b| a >= b), "{across:?} {down:?}");
+    // The band of the stretch of three, whose corners are those of both its ends.
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let bands: Vec<_> =
+        document.descendants().filter(|node| node.has_tag_name("polygon")).collect();
+    assert_eq!(bands.len(), 1);
+    let corners = bands[0].attribute("points").unwrap().split_whitespace().count();
+    assert!((6..=7).contains(&corners), "{corners}");
+}
+
+#[test]
+fn a_scatter_says_what_its_dots_correlate_by_and_which_line_fits() {
+    let x = array![1.0, 2.0, 3.0, 4.0];
+    // By NumPy: r = 0.94868, y = 0.6 x + 1.
+    let y = array![1.5, 2.5, 2.5, 3.5];
+    let labels = ["a0.0", "a0.1", "a0.2", "m0"].map(str::to_owned);
+    let scatter = Scatter {
+        x: ("exact", x.view()),
+        y: ("estimate", y.view()),
+        labels: &labels,
+        guide: Some(Guide::LeastSquares),
+        ..Scatter::default()
+    };
+    let svg = scatter.to_svg().unwrap();
+    let texts = words(&svg, "text");
+    for expected in ["y = 0.60 x + 1.00", "r = 0.949, n = 4", "a0.0", "m0"] {
+        assert!(texts.iter().any(|text| text == expected), "{expected}: {texts:?}");
+    }
+    assert_eq!(words(&svg, "title")[1], "a0.1: exact 2, estimate 2.5");
+}
+
+#[test]
+fn bars_of_a_label_stand_side_by_side_from_zero() {
+    let (clean, ablated) = (array![2.0, -1.0], array![4.0, f64::NAN]);
+    let (low, high) = (array![3.0, 0.0], array![5.0, 0.0]);
+    let bars = GroupedBars {
+        labels: ("task", &["one".to_owned(), "two".to_owned()]),
+        series: &[
+            BarSeries { name: "clean", values: clean.view(), interval: None },
+            BarSeries {
+                name: "ablated",
+                values: ablated.view(),
+                interval: Some((low.view(), high.view())),
+            },
+        ],
+        ..GroupedBars::default()
+    };
+    let svg = bars.to_svg().unwrap();
+    assert_eq!(
+        words(&svg, "title"),
+        ["one, clean: 2", "two, clean: -1", "one, ablated: 4 (3 to 5)"]
+    );
+    // Behind the sheet itself and the squares of the legend.
+    let of = |attribute| numbers(&svg, "rect", attribute)[3..].to_vec();
+    let (x, y, width, height) = (of("x"), of("y"), of("width"), of("height"));
+    assert!((height[2] / height[0] - 2.0).abs() < 0.05, "{height:?}");
+    assert!((height[0] / height[1] - 2.0).abs() < 0.05, "{height:?}");
+    assert!((x[0] + width[0] - x[2]).abs() <= 1.0, "{x:?} {width:?}");
+    let zero = y[0] + height[0];
+    assert!(y[1] == zero && y[2] + height[2] == zero, "{y:?} {height:?}");
+}
+
+#[test]
+fn a_pattern_is_drawn_up_to_its_diagonal_from_white_to_blue() {
+    let pattern = array![[1.0, 9.0, 9.0], [0.25, 0.75, 9.0], [0.0, 0.5, 0.5]];
+    let tokens = [" a", "\n", " b"].map(visible);
+    let patterns = AttentionPatterns {
+        tokens: &tokens,
+        heads: &[("5.1".to_owned(), pattern.view())],
+        ..AttentionPatterns::default()
+    };
+    let svg = patterns.to_svg().unwrap();
+    assert_eq!(
+        words(&svg, "title"),
+        [
+            "5.1: ·a to ·a: 1",
+            "5.1: ⏎ to ·a: 0.25",
+            "5.1: ⏎ to ⏎: 0.75",
+            "5.1: ·b to ·a: 0",
+            "5.1: ·b to ⏎: 0.5",
+            "5.1: ·b to ·b: 0.5"
+        ]
+    );
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let cells = document.descendants().filter(|node| node.has_tag_name("rect"));
+    // Behind the sheet itself.
+    let colours: Vec<_> = cells.skip(1).filter_map(|node| node.attribute("fill")).collect();
+    assert_eq!((colours[0], colours[3]), ("#08519C", "#FFFFFF"));
+    assert_eq!(colours[4], colours[5]);
+}
+
+#[test]
+fn values_that_are_not_as_many_as_the_labels_are_refused_by_every_kind() {
+    let (two, three) = (array![1.0, 2.0], array![1.0, 2.0, 3.0]);
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let refused = |drawn: hooked_gpt2::Result<String>, kind: &str| {
+        let expected = format!("{kind} needs two vectors of one length, given: ");
+        assert!(drawn.unwrap_err().to_string().starts_with(&expected), "{kind}");
+    };
+    let band = Some((two.view(), three.view()));
+    for (values, band) in [(three.view(), None), (two.view(), band)] {
+        let series = Series { values, band, ..Series::default() };
+        let lines =
+            Lines { x: ("", XAxis::Labels(&labels)), series: &[series], ..Lines::default() };
+        refused(lines.to_svg(), "Lines");
+        let series = BarSeries { values, interval: band, ..BarSeries::default() };
+        let bars =
+            GroupedBars { labels: ("", &labels), series: &[series], ..GroupedBars::default() };
+        refused(bars.to_svg(), "GroupedBars");
+    }
+    let (x, y) = (("", three.view()), ("", three.view()));
+    refused(Scatter { x, labels: &labels, y, ..Scatter::default() }.to_svg(), "Scatter");
+    refused(Scatter { x, y: ("", two.view()), ..Scatter::default() }.to_svg(), "Scatter");
+    let pattern = Array2::zeros((2, 3));
+    let heads = [(String::new(), pattern.view())];
+    let patterns = AttentionPatterns { tokens: &labels, heads: &heads, ..Default::default() };
+    refused(patterns.to_svg(), "AttentionPatterns");
+    let (values, faint) = (Array2::zeros((2, 2)), Array2::from_elem((2, 3), false));
+    let map = HeatMap {
+        rows: ("", &labels),
+        columns: ("", &labels),
+        values: values.view(),
+        faint: Some(("", faint.view())),
+        ..HeatMap::default()
+    };
+    refused(map.to_svg(), "HeatMap");
+}
+
+#[track_caller]
+fn assert_no_number_is_a_negative_zero(svg: &str) {
+    for text in words(svg, "text") {
+        let is_zero = text.starts_with('-') && text.parse::<f64>() == Ok(0.0);
+        assert!(!is_zero, "{text}");
+    }
+}
+
+#[test]
+fn no_figure_has_a_negative_zero() {
+    let values = array![-0.0, -0.001, 1.0, -1e-9];
+    let labels = ["a", "b", "c", "d"].map(str::to_owned);
+    let grid = values.view().insert_axis(ndarray::Axis(0));
+    let map = HeatMap {
+        rows: ("", &labels[..1]),
+        columns: ("", &labels),
+        values: grid,
+        ..HeatMap::default()
+    };
+    assert_no_number_is_a_negative_zero(&map.to_svg().unwrap());
+    let series = Series { values: values.view(), ..Series::default() };
+    let x = ("", XAxis::Labels(&labels));
+    let lines = Lines { x, series: &[series], ..Lines::default() };
+    assert_no_number_is_a_negative_zero(&lines.to_svg().unwrap());
+}
+
+#[test]
+fn the_colours_that_the_guide_restyles_are_those_of_figures() {
+    let guide = include_str!("../../docs/reports.md");
+    let style = guide.split("```css").nth(1).unwrap().split("```").next().unwrap();
+    let values: Vec<Array1<f64>> = (0..7).map(|_| array![1.0, 2.0]).collect();
+    let series: Vec<Series<'_>> =
+        values.iter().map(|of| Series { values: of.view(), ..Series::default() }).collect();
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let x = ("", XAxis::Labels(&labels));
+    let lines = Lines { x, series: &series, ..Lines::default() }.to_svg().unwrap();
+    let one = [BarSeries { values: values[0].view(), ..BarSeries::default() }];
+    let labels = ("", &labels[..]);
+    let bars = GroupedBars { labels, series: &one, ..GroupedBars::default() }.to_svg().unwrap();
+    let list = BarList {
+        title: String::new(),
+        bars: vec![Bar {
+            label: "a".to_owned(),
+            value: 1.0,
+            words: String::new(),
+            is_marked: false,
+        }],
+    };
+    let list = Bars { lists: &[list] }.to_svg().unwrap();
+    let selectors: Vec<&str> =
+        style.split('[').skip(1).map(|rest| rest.split(']').next().unwrap()).collect();
+    assert!(selectors.len() > 10, "{selectors:?}");
+    for selector in selectors {
+        assert!([&lines, &bars, &list].iter().any(|svg| svg.contains(selector)), "{selector}");
+    }
 }

@@ -96,6 +96,7 @@ mod figures {
             rows: (LONG, &row_labels),
             columns: (LONG, &column_labels),
             values: values.view(),
+            ..HeatMap::default()
         };
         map.to_svg()
     }
@@ -196,6 +197,7 @@ mod figures {
             rows: ("", &two),
             columns: ("", &two),
             values: values.view(),
+            ..HeatMap::default()
         };
         assert!(matches!(
             map.to_svg(),

@@ -8,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use super::sheet::{LABEL, width};
 
 /// The largest magnitude whose differences are still finite.
-const LARGEST: f64 = 1e300;
+pub(super) const LARGEST: f64 = 1e300;
 /// Shares of its magnitude below which a span cannot be told from roundings.
 const NARROWEST: f64 = 1e-9;
 
@@ -48,10 +48,15 @@ impl Axis {
         Self { range, step: nice * power }
     }
 
+    /// Without ticks, for what is labelled otherwise.
+    pub fn bare(range: Range<f64>) -> Self {
+        Self { range, step: f64::NAN }
+    }
+
     pub fn ticks(&self) -> Vec<f64> {
         let first = (self.range.start / self.step).ceil();
         let count = (self.range.end / self.step).floor() - first;
-        // A subnormal step divides into infinities, and has no ticks.
+        // A subnormal step divides into infinities, and has no ticks; neither has a step that is not a number.
         if !(0.0..100.0).contains(&count) {
             return Vec::new();
         }

@@ -4,9 +4,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::is_drawable;
-use super::sheet::{
-    Area, BLUE, FigureError, GREY, LABEL, RED, TITLE, TITLE_HEIGHT, check_marks, cut, sheet, text,
-};
+use super::hover::{Hovers, brief, exact};
+use super::sheet::{Area, BLUE, FigureError, GREY, LABEL, RED, check_marks, cut, sheet, text};
+use super::title::{draw_title, title_height};
 use crate::Result;
 
 /// Lists of labelled bars, side by side on one scale: the likely tokens of two runs, for instance.
@@ -39,6 +39,7 @@ pub struct Bar {
 }
 
 const LIST_WIDTH: u32 = 450;
+const TITLE_WIDTH: u32 = LIST_WIDTH - 16;
 const BAR: i32 = 30;
 const TEXT_END: u32 = 150;
 const LONGEST_BAR: f64 = 210.0;
@@ -52,17 +53,25 @@ impl Bars<'_> {
         let rows = self.lists.iter().map(|list| list.bars.len()).max().unwrap_or(0);
         check_marks([self.lists.len(), rows])?;
         let width = LIST_WIDTH * self.lists.len().max(1) as u32;
-        let height = TITLE_HEIGHT + BAR as u32 * rows as u32 + 16;
-        sheet((width, height), |area| self.draw(area))
+        let height = self.head() + BAR as u32 * rows as u32 + 16;
+        let titles: Vec<&str> = self.lists.iter().map(|list| &*list.title).collect();
+        sheet((width, height), &titles.join(", "), |area, hovers| self.draw(area, hovers))
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
+    /// What the titles of the lists take.
+    fn head(&self) -> u32 {
+        let heights = self.lists.iter().map(|list| title_height(&list.title, TITLE_WIDTH));
+        heights.max().unwrap_or(title_height("", TITLE_WIDTH))
+    }
+
+    fn draw(&self, area: &Area<'_>, hovers: &mut Hovers) -> Result<(), FigureError> {
         let values = self.lists.iter().flat_map(|list| &list.bars).map(|bar| bar.value);
         let longest = values.filter(|&value| is_drawable(value)).fold(0.0, f64::max);
         let mut rest = area.clone();
         for (number, list) in self.lists.iter().enumerate() {
             let (panel, right) = rest.split_horizontally(LIST_WIDTH);
-            list.draw(&panel, longest, if number == 0 { GREY } else { BLUE })?;
+            let colour = if number == 0 { GREY } else { BLUE };
+            list.draw(&panel, hovers, (self.head(), longest), colour)?;
             rest = right;
         }
         Ok(())
@@ -70,13 +79,19 @@ impl Bars<'_> {
 }
 
 impl BarList {
-    fn draw(&self, area: &Area<'_>, longest: f64, colour: RGBColor) -> Result<(), FigureError> {
-        let from_left = |size| text(size).pos(Pos::new(HPos::Left, VPos::Center));
+    fn draw(
+        &self,
+        area: &Area<'_>,
+        hovers: &mut Hovers,
+        (head, longest): (u32, f64),
+        colour: RGBColor,
+    ) -> Result<(), FigureError> {
+        let from_left = text(LABEL).pos(Pos::new(HPos::Left, VPos::Center));
         let from_right = text(LABEL).pos(Pos::new(HPos::Right, VPos::Center));
-        let title = cut(&self.title, LIST_WIDTH - 32, TITLE);
-        area.draw_text(&title, &from_left(TITLE), (16, TITLE_HEIGHT as i32 / 2))?;
+        let (titles, _) = area.split_horizontally(TITLE_WIDTH);
+        draw_title(&titles, &self.title, HPos::Left, 16)?;
         for (place, bar) in self.bars.iter().enumerate() {
-            let middle = TITLE_HEIGHT as i32 + BAR * place as i32 + BAR / 2;
+            let middle = head as i32 + BAR * place as i32 + BAR / 2;
             let share = bar.value / longest;
             let length =
                 if share > 0.0 && is_drawable(bar.value) { LONGEST_BAR * share } else { 0.0 };
@@ -84,10 +99,14 @@ impl BarList {
             let colour = if bar.is_marked { RED } else { colour };
             let corners = [(begin, middle - 10), (end, middle + 10)];
             area.draw(&Rectangle::new(corners, colour.filled()))?;
+            let whole = [(0, middle - BAR / 2), (LIST_WIDTH as i32 - 16, middle + BAR / 2)];
+            hovers.add(area.get_base_pixel(), whole, || {
+                format!("{}: {} ({})", brief(&bar.label), exact(bar.value), brief(&bar.words))
+            });
             let label = cut(&bar.label, TEXT_END - 8, LABEL);
             area.draw_text(&label, &from_right, (TEXT_END as i32, middle))?;
             let words = cut(&bar.words, LIST_WIDTH.saturating_sub(end as u32 + 6), LABEL);
-            area.draw_text(&words, &from_left(LABEL), (end + 6, middle))?;
+            area.draw_text(&words, &from_left, (end + 6, middle))?;
         }
         Ok(())
     }

@@ -4,10 +4,11 @@ use ndarray::ArrayView1;
 use plotters::prelude::*;
 
 use super::axis::{Axis, is_drawable};
-use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
-use super::sheet::{
-    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, RED, check_labels, cut, sheet, text, titled,
-};
+use super::hover::{Hovers, brief, exact};
+use super::legend::{Legend, Mark};
+use super::plot::{Chart, Plot, SQUARE, draw_slope};
+use super::sheet::{BLUE, FigureError, GREY, RED, check_labels, sheet};
+use super::title::{title_height, titled};
 use crate::Result;
 
 /// Many values against others, such as the logits of a run against the clean ones: how many lie where.
@@ -28,9 +29,6 @@ pub struct Density<'a> {
 
 /// Cells per side.
 const CELLS: usize = 110;
-const SIZE: (u32, u32) = (760, 660);
-const LEFT: u32 = 8;
-const TICKS: usize = 9;
 
 impl Density<'_> {
     /// Draws it, with the diagonal on which nothing has changed.
@@ -39,7 +37,15 @@ impl Density<'_> {
     /// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch), [`Figure`](crate::Error::Figure).
     pub fn to_svg(&self) -> Result<String> {
         check_labels("Density", self.clean.1.len(), self.other.1.len())?;
-        sheet(SIZE, |area| self.draw(area))
+        let [x, y] = [0, 1].map(|axis| self.pairs().map(move |pair| [pair.0, pair.1][axis]));
+        let plot = Plot::of_numbers(SQUARE, (self.clean.0, self.other.0), x, y);
+        let legend = Legend::of(self.legend(&plot), plot.left(), SQUARE.0);
+        let height = title_height(&self.title, SQUARE.0) + legend.height() + plot.height();
+        sheet((SQUARE.0, height), &self.title, |area, hovers| {
+            let (head, rest) = titled(area, &self.title)?.split_vertically(legend.height());
+            legend.draw(&head)?;
+            self.draw(&plot, &mut plot.draw(&rest)?, hovers)
+        })
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -47,53 +53,50 @@ impl Density<'_> {
         pairs.filter(|&(x, y)| is_drawable(x) && is_drawable(y))
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
-        let (legend, rest) = titled(area, &self.title)?.split_vertically(LEGEND_HEIGHT);
-        let x = Axis::of(self.pairs().map(|(x, _)| x), TICKS);
-        let y = Axis::of(self.pairs().map(|(_, y)| y), TICKS);
-        let left = LEFT + 42 + y.label_width();
-        let mut chart = ChartBuilder::on(&rest)
-            .margin_left(LEFT)
-            .margin_top(8)
-            .margin_right(16)
-            .margin_bottom(8)
-            .x_label_area_size(46)
-            .y_label_area_size(left - LEFT)
-            .build_cartesian_2d(x.clone(), y.clone())?;
-        chart
-            .configure_mesh()
-            .x_desc(cut(self.clean.0, SIZE.0 - left, NAME))
-            .y_desc(cut(self.other.0, SIZE.1 - 120, NAME))
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(GREY)
-            .label_style(text(LABEL))
-            .axis_desc_style(text(NAME))
-            .draw()?;
-        chart.draw_series(self.cells(&x, &y).map(|(corners, share)| {
-            Rectangle::new(corners, BLUE.mix(0.2 + 0.8 * share).filled())
-        }))?;
-
-        let mut entries = Vec::new();
-        let low = x.range.start.max(y.range.start);
-        let high = x.range.end.min(y.range.end);
-        if low < high {
-            chart.draw_series(LineSeries::new([(low, low), (high, high)], GREY))?;
-            entries.push((Mark::Line(GREY), "unchanged"));
-        }
-        if let Some((place, name)) = self.marked
-            && let (Some(&x), Some(&y)) = (self.clean.1.get(place), self.other.1.get(place))
-            && is_drawable(x)
-            && is_drawable(y)
-        {
-            chart.draw_series([Circle::new((x, y), 6, RED.stroke_width(2))])?;
-            entries.push((Mark::Ring(RED), name));
-        }
-        draw_legend(&legend, left, &entries)
+    /// Where the marked one is, and its name.
+    fn marked(&self) -> Option<((f64, f64), &str)> {
+        let (place, name) = self.marked?;
+        let at = (*self.clean.1.get(place)?, *self.other.1.get(place)?);
+        Some((at, name)).filter(|_| is_drawable(at.0) && is_drawable(at.1))
     }
 
-    /// The cells that are not empty, and how full each is: 1 for the fullest, on a logarithmic scale.
-    fn cells(&self, x: &Axis, y: &Axis) -> impl Iterator<Item = ([(f64, f64); 2], f64)> {
+    fn legend(&self, plot: &Plot<'_>) -> impl Iterator<Item = (Mark, &str)> {
+        let low = plot.x.range.start.max(plot.y.range.start);
+        let has_diagonal = low < plot.x.range.end.min(plot.y.range.end);
+        let diagonal = has_diagonal.then_some((Mark::Line(GREY), "unchanged"));
+        diagonal.into_iter().chain(self.marked().map(|(_, name)| (Mark::Ring(RED), name)))
+    }
+
+    fn draw(
+        &self,
+        plot: &Plot<'_>,
+        chart: &mut Chart<'_, '_>,
+        hovers: &mut Hovers,
+    ) -> Result<(), FigureError> {
+        for Cell { corners, count, share } in self.cells(&plot.x, &plot.y) {
+            let colour = BLUE.mix(0.2 + 0.8 * share).filled();
+            chart.draw_series([Rectangle::new(corners, colour)])?;
+            let [(left, bottom), (right, top)] = corners;
+            let [low, high] = corners.map(|corner| chart.backend_coord(&corner));
+            hovers.add((0, 0), [(low.0, high.1), (high.0, low.1)], || {
+                let range =
+                    |axis: &Axis, low, high| format!("{} to {}", axis.label(low), axis.label(high));
+                let (x, y) = (range(&plot.x, left, right), range(&plot.y, bottom, top));
+                format!("{} {x}, {} {y}: {count}", brief(self.clean.0), brief(self.other.0))
+            });
+        }
+        draw_slope(chart, (1.0, 0.0))?;
+        if let Some((at, name)) = self.marked() {
+            chart.draw_series([Circle::new(at, 6, RED.stroke_width(2))])?;
+            hovers.add_dot(chart.backend_coord(&at), || {
+                format!("{}: {} to {}", brief(name), exact(at.0), exact(at.1))
+            });
+        }
+        Ok(())
+    }
+
+    /// The cells that are not empty.
+    fn cells(&self, x: &Axis, y: &Axis) -> impl Iterator<Item = Cell> {
         let cell =
             |axis: &Axis| (axis.range.start, (axis.range.end - axis.range.start) / CELLS as f64);
         let ((left, width), (bottom, height)) = (cell(x), cell(y));
@@ -108,7 +111,15 @@ impl Density<'_> {
         filled.map(move |(cell, count)| {
             let x = left + (cell % CELLS) as f64 * width;
             let y = bottom + (cell / CELLS) as f64 * height;
-            ([(x, y), (x + width, y + height)], f64::from(count).ln_1p() / most)
+            let corners = [(x, y), (x + width, y + height)];
+            Cell { corners, count, share: f64::from(count).ln_1p() / most }
         })
     }
+}
+
+struct Cell {
+    corners: [(f64, f64); 2],
+    count: u32,
+    /// How full it is: 1 for the fullest, on a logarithmic scale.
+    share: f64,
 }

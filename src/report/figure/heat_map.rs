@@ -1,20 +1,47 @@
 //! A grid of values as colours.
 
+mod layout;
+
 use ndarray::ArrayView2;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::{Axis, is_drawable};
+use self::layout::{CELL_NUMBER, Layout, QUANTITY_HEIGHT};
+use super::axis::{LARGEST, is_drawable};
+use super::colour::{Colours, ink};
+use super::hover::{Hovers, brief, exact};
+use super::labels::LINE;
+use super::legend::{Legend, Mark};
 use super::sheet::{
-    Area, FigureError, GREY, LABEL, NAME, TITLE, TITLE_HEIGHT, check_labels, check_marks, cut,
-    sheet, sideways, text, titled, upright, width,
+    Area, FigureError, GREY, GRID, LABEL, NAME, check_labels, check_marks, cut, sheet, sideways,
+    text,
 };
-use crate::Result;
+use super::title::titled;
+use crate::error::{Error, Result};
 
 /// A grid of values as colours, and the words around it.
+///
+/// Values are written into the cells where all of them have room there.
+///
+/// ```
+/// use hooked_gpt2::report::figure::HeatMap;
+/// let (values, noise) = (ndarray::array![[0.7, -0.2, 0.0]], ndarray::array![[false, false, true]]);
+/// let words = ["·the", "·cat", "⏎"].map(str::to_owned);
+/// let map = HeatMap {
+///     title: "head 5.1 ablated".to_owned(),
+///     quantity: "change in loss (nats)".to_owned(),
+///     rows: ("layer", &["5".to_owned()]),
+///     columns: ("position", &words),
+///     values: values.view(),
+///     faint: Some(("not significant", noise.view())),
+///     ..HeatMap::default()
+/// };
+/// assert!(map.to_svg()?.starts_with("<svg"));
+/// # Ok::<(), hooked_gpt2::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct HeatMap<'a> {
-    /// Above it.
+    /// Above it, on up to three lines.
     pub title: String,
     /// What the colours stand for, with its unit.
     pub quantity: String,
@@ -24,154 +51,152 @@ pub struct HeatMap<'a> {
     pub columns: (&'a str, &'a [String]),
     /// `[rows, columns]`
     pub values: ArrayView2<'a, f64>,
+    /// The magnitude that has the full colour, as all beyond it have: figures of one bound can be compared. Without
+    /// one, it is the largest magnitude.
+    pub bound: Option<f64>,
+    /// `[rows, columns]`: cells that have a ring, and what that says of them, such as "not significant".
+    pub faint: Option<(&'a str, ArrayView2<'a, bool>)>,
 }
 
-const CELL: u32 = 34;
-/// From so many rows or columns on, cells are narrower.
-const MOST_WIDE_CELLS: usize = 48;
-const NARROWEST_CELL: u32 = 6;
-const LONGEST_LABEL: u32 = 180;
-/// The name of the rows, and the blank between their labels and the grid.
-const BESIDE_ROWS: u32 = 50;
-const WIDEST_CELL: u32 = 84;
-const WIDEST_WORDS: u32 = 900;
-/// What the scale of colours takes beside the grid.
-const SCALE: u32 = 110;
-const SHORTEST_SCALE: u32 = 150;
-const QUANTITY_HEIGHT: u32 = 26;
-const MOST: RGBColor = RGBColor(178, 24, 43);
-const LEAST: RGBColor = RGBColor(33, 102, 172);
-const MISSING: RGBColor = RGBColor(225, 225, 225);
-const SCALE_STEPS: usize = 64;
-
-/// The pixels of a heat map.
-struct Layout {
-    /// The width and the height of a cell.
-    cell: (u32, u32),
-    /// The upper left corner of the grid, below the title.
-    grid: (u32, u32),
-    /// The left edge of the scale, and its height.
-    scale: (u32, u32),
-    size: (u32, u32),
+impl Default for HeatMap<'_> {
+    /// No cells, and no words.
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            quantity: String::new(),
+            rows: ("", &[]),
+            columns: ("", &[]),
+            values: ndarray::aview2::<f64, 0>(&[]),
+            bound: None,
+            faint: None,
+        }
+    }
 }
 
 impl HeatMap<'_> {
-    /// Draws it: zero is white, the largest magnitude full red or blue; what is not a number is grey.
+    /// Draws it: zero is white, the bound full red or blue; what is not a number is grey.
     ///
     /// # Errors
-    /// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch) unless each row and column has a label,
-    /// [`Figure`](crate::Error::Figure).
+    /// [`LengthMismatch`](crate::error::AnalysisError::LengthMismatch) unless each row and column has a label, and
+    /// `faint` the shape of the values; [`Figure`](crate::Error::Figure), also for a bound that is not above zero.
     pub fn to_svg(&self) -> Result<String> {
         let (rows, columns) = self.values.dim();
         check_labels("HeatMap", self.rows.1.len(), rows)?;
         check_labels("HeatMap", self.columns.1.len(), columns)?;
+        if let Some((_, faint)) = self.faint {
+            check_labels("HeatMap", faint.nrows(), rows)?;
+            check_labels("HeatMap", faint.ncols(), columns)?;
+        }
+        if let Some(bound) = self.bound
+            && !(bound > 0.0 && is_drawable(bound))
+        {
+            let reason = format!("a bound of {bound}, allowed: above 0 and up to {LARGEST:e}");
+            return Err(Error::Figure { reason });
+        }
         check_marks([rows, columns])?;
-        let layout = self.layout();
-        sheet(layout.size, |area| self.draw(&titled(area, &self.title)?, &layout))
+        let layout = Layout::of(self);
+        sheet(layout.size, &self.title, |area, hovers| {
+            self.draw(&titled(area, &self.title)?, hovers, &layout)
+        })
     }
 
-    fn layout(&self) -> Layout {
-        let (rows, columns) = self.values.dim();
-        let cell = |count: usize| match count {
-            ..=MOST_WIDE_CELLS => CELL,
-            _ => (CELL * MOST_WIDE_CELLS as u32 / count as u32).max(NARROWEST_CELL),
-        };
-        let beside = widest(self.rows.1) + BESIDE_ROWS;
-        let words = width(&self.title, TITLE).max(width(&self.quantity, NAME));
-        let words = words.min(WIDEST_WORDS) + 40;
-        // A few columns fill what the words above them take.
-        let room = words.saturating_sub(beside + SCALE) / columns.max(1) as u32;
-        let cell = (room.min(WIDEST_CELL).max(cell(columns)), cell(rows));
-        let (across, down) = (columns as u32 * cell.0, rows as u32 * cell.1);
-        let region = across.max(width(self.columns.0, NAME));
-        let whole = beside + region + SCALE;
-        let left = beside + words.saturating_sub(whole) / 2;
-        let top = QUANTITY_HEIGHT + 8;
-        let below = widest(self.columns.1) + 40;
-        let scale = (left + region + 24, down.max(SHORTEST_SCALE));
-        let height = TITLE_HEIGHT + top + (down + below).max(scale.1 + 16);
-        Layout { cell, grid: (left, top), scale, size: (whole.max(words), height) }
-    }
-
-    fn draw(&self, area: &Area<'_>, layout: &Layout) -> Result<(), FigureError> {
-        let (rows, columns) = self.values.dim();
-        let Layout { cell, grid, scale, size } = *layout;
-        let centred = |size| text(size).pos(Pos::new(HPos::Center, VPos::Center));
-        let quantity = cut(&self.quantity, size.0, NAME);
-        let middle = (size.0 as i32 / 2, QUANTITY_HEIGHT as i32 / 2);
-        area.draw_text(&quantity, &centred(NAME).color(&GREY), middle)?;
-
+    /// The largest magnitude, of those that can be drawn.
+    fn largest(&self) -> f64 {
         let drawable = self.values.iter().filter(|&&value| is_drawable(value));
-        let largest = drawable.fold(0.0, |largest: f64, value| largest.max(value.abs()));
-        let left = |column: usize| (grid.0 + column as u32 * cell.0) as i32;
-        let top = |row: usize| (grid.1 + row as u32 * cell.1) as i32;
-        for ((row, column), &value) in self.values.indexed_iter() {
-            let corners = [(left(column), top(row)), (left(column + 1), top(row + 1))];
-            area.draw(&Rectangle::new(corners, colour(value, largest).filled()))?;
-        }
-        let frame = [(left(0), top(0)), (left(columns), top(rows))];
-        area.draw(&Rectangle::new(frame, GREY))?;
+        drawable.fold(0.0, |largest: f64, value| largest.max(value.abs()))
+    }
 
+    fn draw(
+        &self,
+        area: &Area<'_>,
+        hovers: &mut Hovers,
+        layout: &Layout<'_>,
+    ) -> Result<(), FigureError> {
+        let centred = |size| text(size).pos(Pos::new(HPos::Center, VPos::Center));
+        let quantity = cut(&self.quantity, layout.size.0, NAME);
+        let middle = (layout.size.0 as i32 / 2, QUANTITY_HEIGHT as i32 / 2);
+        area.draw_text(&quantity, &centred(NAME).color(&GREY), middle)?;
+        if let Some((meaning, _)) = self.faint {
+            let (_, below) = area.split_vertically(QUANTITY_HEIGHT);
+            Legend::of([(Mark::Ring(GREY), meaning)], layout.grid.0, layout.size.0).draw(&below)?;
+        }
+        let largest = self.largest();
+        let bound = self.bound.unwrap_or(if largest > 0.0 { largest } else { 1.0 });
+        let colours = Colours::Diverging { bound };
+        self.draw_cells(area, hovers, layout, colours)?;
+        self.draw_names(area, layout)?;
+        let drawable = || self.values.iter().filter(|&&value| is_drawable(value));
+        let beyond = (drawable().any(|&x| x < -bound), drawable().any(|&x| x > bound));
+        let (left, height) = layout.scale;
+        colours.draw_scale(area, (left as i32, layout.top(0)), height, beyond)
+    }
+
+    fn draw_cells(
+        &self,
+        area: &Area<'_>,
+        hovers: &mut Hovers,
+        layout: &Layout<'_>,
+        colours: Colours,
+    ) -> Result<(), FigureError> {
+        let (rows, columns) = self.values.dim();
+        let (left, top) = (layout.left(0), layout.top(0));
+        let (right, bottom) = (layout.left(columns), layout.top(rows));
+        for (at, &value) in self.values.indexed_iter() {
+            let corners = layout.corners(at);
+            area.draw(&Rectangle::new(corners, colours.of(value).filled()))?;
+            hovers.add(area.get_base_pixel(), corners, || {
+                let (row, column) = (brief(&self.rows.1[at.0]), brief(&self.columns.1[at.1]));
+                let faint = self.faint.filter(|(_, faint)| faint[at]);
+                let faint =
+                    faint.map_or(String::new(), |(words, _)| format!(" ({})", brief(words)));
+                format!(
+                    "{} {row}, {} {column}: {}{faint}",
+                    brief(self.rows.0),
+                    brief(self.columns.0),
+                    exact(value)
+                )
+            });
+        }
+        if layout.has_borders() {
+            let across = (1..rows).map(|row| [(left, layout.top(row)), (right, layout.top(row))]);
+            let down = (1..columns).map(|at| [(layout.left(at), top), (layout.left(at), bottom)]);
+            for line in across.chain(down) {
+                area.draw(&PathElement::new(line, GRID))?;
+            }
+        }
+        area.draw(&Rectangle::new([(left, top), (right, bottom)], GREY))?;
+        let style = text(CELL_NUMBER).pos(Pos::new(HPos::Center, VPos::Center));
+        for (at, &value) in self.values.indexed_iter() {
+            let ink = ink(colours.of(value));
+            if let Some(short) = layout.numbers
+                && is_drawable(value)
+            {
+                let style = style.clone().color(&ink);
+                area.draw_text(&short.text(value), &style, layout.middle(at))?;
+            }
+            if self.faint.is_some_and(|(_, faint)| faint[at]) {
+                let (centre, radius) = layout.ring(at);
+                area.draw(&Circle::new(centre, radius, ink.mix(0.8)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The labels of the rows and columns, and what they are.
+    fn draw_names(&self, area: &Area<'_>, layout: &Layout<'_>) -> Result<(), FigureError> {
         // Every label, or as many as have room.
-        let step = |cell: u32| 16_u32.div_ceil(cell) as usize;
+        let step = LINE.div_ceil(layout.cell.1) as usize;
         let from_right = text(LABEL).pos(Pos::new(HPos::Right, VPos::Center));
-        for (row, label) in self.rows.1.iter().enumerate().step_by(step(cell.1)) {
-            let at = (left(0) - 6, top(row) + cell.1 as i32 / 2);
-            area.draw_text(&cut(label, LONGEST_LABEL, LABEL), &from_right, at)?;
+        for (row, label) in self.rows.1.iter().enumerate().step_by(step) {
+            let at = (layout.left(0) - 6, layout.top(row) + layout.cell.1 as i32 / 2);
+            area.draw_text(&layout.cut(label), &from_right, at)?;
         }
-        let downward = upright(LABEL).pos(Pos::new(HPos::Left, VPos::Center));
-        for (column, label) in self.columns.1.iter().enumerate().step_by(step(cell.0)) {
-            let at = (left(column) + cell.0 as i32 / 2, top(rows) + 6);
-            area.draw_text(&cut(label, LONGEST_LABEL, LABEL), &downward, at)?;
-        }
-        let middle = (grid.0 + scale.0 - 24) as i32 / 2;
-        let below = top(rows) + widest(self.columns.1) as i32 + 22;
-        area.draw_text(self.columns.0, &centred(NAME), (middle, below))?;
-        let beside = sideways(NAME).pos(Pos::new(HPos::Center, VPos::Center));
-        let from_edge = left(0) - widest(self.rows.1) as i32 - BESIDE_ROWS as i32 + 16;
-        area.draw_text(self.rows.0, &beside, (from_edge, (top(0) + top(rows)) / 2))?;
-        draw_scale(area, scale, top(0), largest)
+        let rows = self.rows.1.len();
+        let first = f64::from(layout.left(0)) + f64::from(layout.cell.0) / 2.0;
+        layout.labels.draw(area, first, layout.top(rows) + 6)?;
+        let centred = text(NAME).pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw_text(&layout.columns_name, &centred, layout.columns_name_at())?;
+        let sideways = sideways(NAME).pos(Pos::new(HPos::Center, VPos::Center));
+        area.draw_text(&layout.rows_name, &sideways, layout.rows_name_at)
     }
-}
-
-/// The colours and what they stand for.
-fn draw_scale(
-    area: &Area<'_>,
-    (left, height): (u32, u32),
-    top: i32,
-    largest: f64,
-) -> Result<(), FigureError> {
-    const WIDTH: i32 = 22;
-    let bound = if largest > 0.0 { largest } else { 1.0 };
-    let (left, height) = (left as i32, f64::from(height));
-    let y = |value: f64| top + (height * (1.0 - value / bound) / 2.0).round() as i32;
-    for step in 0..SCALE_STEPS {
-        let value = |step: usize| bound * (2.0 * step as f64 / SCALE_STEPS as f64 - 1.0);
-        let corners = [(left, y(value(step + 1))), (left + WIDTH, y(value(step)))];
-        let middle = (value(step) + value(step + 1)) / 2.0;
-        area.draw(&Rectangle::new(corners, colour(middle, bound).filled()))?;
-    }
-    let axis = Axis::new(-bound..bound, 5);
-    let style = text(LABEL).pos(Pos::new(HPos::Left, VPos::Center));
-    for tick in axis.ticks() {
-        area.draw(&PathElement::new([(left + WIDTH, y(tick)), (left + WIDTH + 4, y(tick))], GREY))?;
-        area.draw_text(&axis.label(tick), &style, (left + WIDTH + 8, y(tick)))?;
-    }
-    Ok(())
-}
-
-/// The pixels that the widest label takes.
-fn widest(labels: &[String]) -> u32 {
-    let widths = labels.iter().map(|label| width(label, LABEL));
-    widths.max().unwrap_or(0).min(LONGEST_LABEL)
-}
-
-fn colour(value: f64, largest: f64) -> RGBColor {
-    if !is_drawable(value) {
-        return MISSING;
-    }
-    let share = if largest > 0.0 { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
-    let full = if share < 0.0 { LEAST } else { MOST };
-    let mix = |channel: u8| (255.0 + (f64::from(channel) - 255.0) * share.abs()).round() as u8;
-    RGBColor(mix(full.0), mix(full.1), mix(full.2))
 }

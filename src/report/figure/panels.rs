@@ -5,11 +5,13 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Axis, is_drawable};
-use super::legend::{LEGEND_HEIGHT, Mark, draw_legend};
+use super::hover::{Hovers, brief, exact};
+use super::labels::Labels;
+use super::legend::{Legend, Mark};
 use super::sheet::{
-    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, TITLE_HEIGHT, check_labels, check_marks, cut,
-    sheet, text, titled, upright, width,
+    Area, BLUE, FigureError, GREY, GRID, LABEL, NAME, check_labels, check_marks, cut, sheet, text,
 };
+use super::title::{title_height, titled};
 use crate::Result;
 
 /// Quantities along an index, such as the loss by layer: a panel for each, under one another.
@@ -47,9 +49,8 @@ const GAP: u32 = 10;
 const LEFT: u32 = 8;
 const RIGHT: u32 = 14;
 const TICKS: usize = 7;
-const LONGEST_LABEL: u32 = 130;
-/// Labels wider than this stand on end.
-const WIDEST_LYING: u32 = 44;
+/// What the name of the index takes.
+const BELOW_LABELS: u32 = 40;
 
 impl IndexPanels<'_> {
     /// Draws them.
@@ -63,24 +64,35 @@ impl IndexPanels<'_> {
         }
         check_marks([self.panels.len(), self.index.1.len()])?;
         let panels = (PANEL_HEIGHT + GAP) * self.panels.len() as u32;
-        let height = TITLE_HEIGHT + LEGEND_HEIGHT + panels + self.labels_height();
-        sheet((WIDTH, height), |area| self.draw(area))
+        let left = self.left();
+        let (labels, legend) = (self.labels(left), self.legend(left));
+        let head = title_height(&self.title, WIDTH) + legend.height();
+        let height = head + panels + labels.height() + BELOW_LABELS;
+        sheet((WIDTH, height), &self.title, |area, hovers| {
+            let (upper, mut rest) = titled(area, &self.title)?.split_vertically(legend.height());
+            legend.draw(&upper)?;
+            for panel in self.panels {
+                let (upper, lower) = rest.split_vertically(PANEL_HEIGHT + GAP);
+                self.draw_panel(&upper, hovers, panel, left)?;
+                rest = lower;
+            }
+            self.draw_labels(&rest, labels, left)
+        })
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<(), FigureError> {
-        let (legend, mut rest) = titled(area, &self.title)?.split_vertically(LEGEND_HEIGHT);
-        let axes: Vec<Axis> = self.panels.iter().map(Panel::axis).collect();
-        let left = LEFT + 42 + axes.iter().map(Axis::label_width).max().unwrap_or(0);
-        self.draw_legend(&legend, left)?;
-        for (panel, axis) in self.panels.iter().zip(&axes) {
-            let (upper, lower) = rest.split_vertically(PANEL_HEIGHT + GAP);
-            self.draw_panel(&upper, panel, axis, left)?;
-            rest = lower;
-        }
-        self.draw_labels(&rest, left)
+    /// Where all panels begin.
+    fn left(&self) -> u32 {
+        let widths = self.panels.iter().map(|panel| panel.axis().label_width());
+        LEFT + 42 + widths.max().unwrap_or(0)
     }
 
-    fn draw_legend(&self, area: &Area<'_>, left: u32) -> Result<(), FigureError> {
+    /// The labels of the index.
+    fn labels(&self, left: u32) -> Labels<'_> {
+        let entries = self.index.1.len().max(1);
+        Labels::of(self.index.1, f64::from(WIDTH - RIGHT - left) / entries as f64)
+    }
+
+    fn legend(&self, left: u32) -> Legend {
         let mut entries = vec![(Mark::Dot(BLUE), self.dots)];
         if !self.rings.0.is_empty() {
             entries.push((Mark::Ring(BLUE), self.rings.1));
@@ -88,14 +100,14 @@ impl IndexPanels<'_> {
         if self.panels.iter().any(|panel| panel.level.is_some_and(is_drawable)) {
             entries.push((Mark::Dashes(GREY), self.level));
         }
-        draw_legend(area, left, &entries)
+        Legend::of(entries, left, WIDTH)
     }
 
     fn draw_panel(
         &self,
         area: &Area<'_>,
+        hovers: &mut Hovers,
         panel: &Panel<'_>,
-        axis: &Axis,
         left: u32,
     ) -> Result<(), FigureError> {
         let ends = self.ends();
@@ -105,7 +117,7 @@ impl IndexPanels<'_> {
             .margin_right(RIGHT)
             .x_label_area_size(1)
             .y_label_area_size(left - LEFT)
-            .build_cartesian_2d(ends.0..ends.1, axis.clone())?;
+            .build_cartesian_2d(ends.0..ends.1, panel.axis())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -127,11 +139,16 @@ impl IndexPanels<'_> {
         for stretch in points.split(|&(_, value)| !is_drawable(value)) {
             let line = stretch.iter().map(|&(entry, value)| (entry as f64, value));
             chart.draw_series(LineSeries::new(line.clone(), BLUE.mix(0.5)))?;
-            chart.draw_series(line.map(|at| {
-                let is_ring = rings.binary_search(&(at.0 as usize)).is_ok();
+            for at in line {
+                let entry = at.0 as usize;
+                let is_ring = rings.binary_search(&entry).is_ok();
                 let style = if is_ring { BLUE.stroke_width(2) } else { BLUE.filled() };
-                Circle::new(at, 5, style)
-            }))?;
+                chart.draw_series([Circle::new(at, 5, style)])?;
+                hovers.add_dot(chart.backend_coord(&at), || {
+                    let (index, label) = (brief(self.index.0), brief(&self.index.1[entry]));
+                    format!("{index} {label}: {} {}", exact(at.1), brief(panel.quantity))
+                });
+            }
         }
         Ok(())
     }
@@ -141,44 +158,19 @@ impl IndexPanels<'_> {
         (-0.5, self.index.1.len().max(1) as f64 - 0.5)
     }
 
-    fn widest_label(&self) -> u32 {
-        let widths = self.index.1.iter().map(|label| width(label, LABEL));
-        widths.max().unwrap_or(0).min(LONGEST_LABEL)
-    }
-
-    fn labels_height(&self) -> u32 {
-        let widest = self.widest_label();
-        (if widest > WIDEST_LYING { widest } else { LABEL }) + 40
-    }
-
     /// The labels of the index and its name, below all panels.
-    fn draw_labels(&self, area: &Area<'_>, left: u32) -> Result<(), FigureError> {
-        let entries = self.index.1.len();
+    fn draw_labels(
+        &self,
+        area: &Area<'_>,
+        labels: Labels<'_>,
+        left: u32,
+    ) -> Result<(), FigureError> {
         let length = WIDTH - RIGHT - left;
-        let (begin, end) = self.ends();
-        let x = |entry: usize| {
-            let share = (entry as f64 - begin) / (end - begin);
-            (f64::from(left) + share * f64::from(length)) as i32
-        };
-        let (style, each) = match self.widest_label() {
-            lying @ ..=WIDEST_LYING => {
-                (text(LABEL).pos(Pos::new(HPos::Center, VPos::Top)), lying + 8)
-            }
-            _ => (upright(LABEL).pos(Pos::new(HPos::Left, VPos::Center)), 16),
-        };
-        // As many as there is room for, the first one always.
-        let step = (entries as u32 * each).div_ceil(length).max(1) as usize;
-        for entry in (0..entries).step_by(step) {
-            let label = cut(&self.index.1[entry], LONGEST_LABEL, LABEL);
-            area.draw_text(&label, &style, (x(entry), 8))?;
-        }
+        let apart = f64::from(length) / self.index.1.len().max(1) as f64;
+        labels.draw(area, f64::from(left) + apart / 2.0, 8)?;
         let name = text(NAME).pos(Pos::new(HPos::Center, VPos::Bottom));
-        let middle = (left + length / 2) as i32;
-        area.draw_text(
-            &cut(self.index.0, length, NAME),
-            &name,
-            (middle, area.dim_in_pixel().1 as i32 - 8),
-        )
+        let at = ((left + length / 2) as i32, area.dim_in_pixel().1 as i32 - 8);
+        area.draw_text(&cut(self.index.0, length, NAME), &name, at)
     }
 }
 

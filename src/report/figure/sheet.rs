@@ -3,15 +3,24 @@
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::hover::{Hovers, brief, escaped};
 use crate::error::{AnalysisError, Error, Result};
 
 pub(super) const GREY: RGBColor = RGBColor(90, 100, 112);
-pub(super) const BLUE: RGBColor = RGBColor(0, 98, 155);
-pub(super) const RED: RGBColor = RGBColor(200, 70, 30);
+pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(super) const RED: RGBColor = RGBColor(213, 94, 0);
+/// The colours of series, of which also those tell each pair apart who see no red or no green (Okabe and Ito).
+pub(super) const SERIES: [RGBColor; 7] = [
+    BLUE,
+    RED,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
 pub(super) const GRID: RGBColor = RGBColor(215, 219, 224);
 pub(super) const FONT: &str = "sans-serif";
 
@@ -20,25 +29,29 @@ pub(super) const NAME: u32 = 16;
 pub(super) const LABEL: u32 = 14;
 /// The width of most letters, as a share of the size of the font.
 const LETTER: f64 = 0.47;
-/// The height of a title with the blank around it.
-pub(super) const TITLE_HEIGHT: u32 = 40;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type FigureError = DrawingAreaErrorKind<std::io::Error>;
 
-/// Draws on a white sheet of `size` pixels.
+/// Draws on a white sheet of `size` pixels, which is called `name` where it is read out.
 pub(super) fn sheet(
     size: (u32, u32),
-    draw: impl FnOnce(&Area<'_>) -> Result<(), FigureError>,
+    name: &str,
+    draw: impl FnOnce(&Area<'_>, &mut Hovers) -> Result<(), FigureError>,
 ) -> Result<String> {
-    let mut svg = String::new();
+    let (mut svg, mut hovers) = (String::new(), Hovers::default());
     let drawn = (|| {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&WHITE)?;
-        draw(&area)?;
+        draw(&area, &mut hovers)?;
         area.present()
     })();
     drawn.map_err(|error: FigureError| Error::Figure { reason: error.to_string() })?;
+    let name = format!("<svg role=\"img\" aria-label=\"{}\" ", escaped(&brief(name)));
+    svg = svg.replacen("<svg ", &name, 1);
+    if let Some(end) = svg.rfind("</svg>") {
+        svg.insert_str(end, &hovers.to_svg());
+    }
     if svg.chars().all(is_of_xml) {
         return Ok(svg);
     }
@@ -63,22 +76,8 @@ pub(super) fn check_marks(marks: impl IntoIterator<Item = usize>) -> Result<()> 
     Err(Error::Figure { reason: format!("{given}, allowed: up to {MOST}") })
 }
 
-/// Writes a title over the area, and gives what is left below it.
-pub(super) fn titled<'a>(area: &Area<'a>, title: &str) -> Result<Area<'a>, FigureError> {
-    let (head, rest) = area.split_vertically(TITLE_HEIGHT);
-    let (width, _) = head.dim_in_pixel();
-    let style = text(TITLE).pos(Pos::new(HPos::Center, VPos::Center));
-    head.draw_text(&cut(title, width, TITLE), &style, (width as i32 / 2, TITLE_HEIGHT as i32 / 2))?;
-    Ok(rest)
-}
-
 pub(super) fn text(size: u32) -> TextStyle<'static> {
     TextStyle::from((FONT, size))
-}
-
-/// A text that reads from top to bottom.
-pub(super) fn upright(size: u32) -> TextStyle<'static> {
-    TextStyle::from((FONT, size).into_font().transform(FontTransform::Rotate90))
 }
 
 /// A text that reads from bottom to top.
@@ -86,8 +85,11 @@ pub(super) fn sideways(size: u32) -> TextStyle<'static> {
     TextStyle::from((FONT, size).into_font().transform(FontTransform::Rotate270))
 }
 
-/// The width of a text in pixels, of most letters a little too large.
+/// The width of a text in pixels, of most letters a little too large; of a text that no sheet has room for, that of
+/// its beginning.
 pub(super) fn width(text: &str, size: u32) -> u32 {
+    const LETTERS: usize = 5000;
+    let text = text.char_indices().nth(LETTERS).map_or(text, |(end, _)| &text[..end]);
     (LETTER * f64::from(size) * text.width() as f64).ceil() as u32
 }
 
