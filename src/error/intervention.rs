@@ -64,7 +64,9 @@ pub enum InterventionError {
         row: usize,
     },
     /// A direction that spans nothing that those before it do not span.
-    #[error("direction {row} is a combination of those before it, up to roundings")]
+    #[error(
+        "direction {row} is a combination of those before it, up to roundings; allowed: linearly independent ones"
+    )]
     DependentDirection {
         /// Which, from 0.
         row: usize,

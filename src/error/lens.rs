@@ -65,6 +65,20 @@ pub enum LensError {
         /// That in the other one.
         changed: Vec<usize>,
     },
+    /// Two runs were compared that are read at different positions, such as the last ones of texts that are not equally
+    /// long.
+    #[error(
+        "sequence {sequence} is read at positions {changed}, and at {clean} in the clean run: the same are needed",
+        changed = Listed(changed), clean = Listed(clean)
+    )]
+    OtherPositions {
+        /// The sequence's index in the batch.
+        sequence: usize,
+        /// The positions in the clean run.
+        clean: Vec<usize>,
+        /// Those in the other one.
+        changed: Vec<usize>,
+    },
     /// Two runs were compared that have not as many sequences.
     #[error(
         "a run of {changed} sequences cannot be compared with one of {clean}, as many are needed"
@@ -96,6 +110,16 @@ pub enum LensError {
         "both sets of prompts have the same mean activation: there is no direction from one to the other"
     )]
     NoDirection,
+    /// Two sets of prompts whose means are further apart than the model's numbers reach, or are no numbers.
+    #[error("number {index} of the direction is {given:e}, allowed: {least:e} to {limit:e}", least = -limit)]
+    DirectionOutOfRange {
+        /// Which, from 0.
+        index: usize,
+        /// The difference of the means there.
+        given: f64,
+        /// The largest that is allowed.
+        limit: f64,
+    },
     /// Sets of pairs that are not equally large.
     #[error("pairs of {towards} prompts with {away_from}, as many are needed")]
     PairCount {

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayD, ArrayViewD, Dimension, IxDyn, indices};
 use tch::{Kind, Tensor};
 
 use super::arrays::double;
-use super::read_at::{Places, ReadAt};
+use super::read_at::{Places, ReadAt, ReadPositions};
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{LensError, Result};
@@ -65,10 +65,11 @@ impl Downstream {
     }
 
     /// Runs both, and compares the second with the first: the same model and batch with hooks, or another batch whose
-    /// sequences are as long.
+    /// sequences are read at the same positions. The last positions of texts that are not equally long are refused.
     ///
     /// # Errors
-    /// [`OtherBatch`](LensError::OtherBatch) and [`OtherShape`](LensError::OtherShape) for runs that cannot be compared,
+    /// [`OtherBatch`](LensError::OtherBatch), [`OtherPositions`](LensError::OtherPositions) and
+    /// [`OtherShape`](LensError::OtherShape) for runs that cannot be compared,
     /// [`NoSites`](LensError::NoSites), [`SelectionError`](crate::error::SelectionError) for sites and positions that
     /// are not there, and those of [`Run::execute`].
     pub fn read(&self, clean: Run<'_>, changed: Run<'_>) -> Result<Drift> {
@@ -78,6 +79,8 @@ impl Downstream {
         if of_clean != of_changed {
             return Err(LensError::OtherBatch { clean: of_clean, changed: of_changed }.into());
         }
+        let of_changed = ReadPositions::new(&self.read_at.positions, changed.batch())?;
+        places.positions.check_same(&of_changed)?;
         let execute = |run: Run<'_>| -> Result<_> {
             Ok(run.capture(&places.captures).without_logits().execute()?.activations)
         };
@@ -96,7 +99,8 @@ impl Downstream {
         Ok(drift)
     }
 
-    /// Runs a sweep, and compares every variant with its base.
+    /// Runs a sweep, and compares every variant with its base: all but [`clean_norms`](Drift::clean_norms) has the axes of
+    /// the variants before those of [`read`](Self::read).
     ///
     /// All variants' vectors are kept until its end: choose sites and positions where there are many.
     ///
@@ -240,7 +244,8 @@ impl Drift {
         self.cosines.view()
     }
 
-    /// The norms of the clean run.
+    /// The norms of the clean run, of a sweep those of its base: without the axes of variants. NaN where a sequence has
+    /// fewer positions than others.
     ///
     /// # Shapes
     /// - result: `[site, sequence, position]`

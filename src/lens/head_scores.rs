@@ -34,6 +34,9 @@ use crate::model::Run;
 /// and `prefix_matching` is where no query has anything to match; the first three are 0. Induction heads are looked for
 /// on random tokens that come twice.
 ///
+/// Hooks may leave a pattern that is no distribution. A score that is then no finite number is NaN, such as the first
+/// three where no attention is left, and `entropy` where some is negative.
+///
 /// All patterns are captured in one run: `n_layers n_heads pos²` numbers.
 ///
 /// ```
@@ -106,7 +109,22 @@ impl HeadScores {
                 }
             }
         }
+        for scores in scores.all_mut() {
+            scores.mapv_inplace(|score| if score.is_finite() { score } else { f64::NAN });
+        }
         Ok(scores)
+    }
+
+    fn all_mut(&mut self) -> [&mut Array3<f64>; 6] {
+        let Self { previous_token, duplicate_token, induction, prefix_matching, .. } = self;
+        [
+            previous_token,
+            duplicate_token,
+            induction,
+            prefix_matching,
+            &mut self.first_token,
+            &mut self.entropy,
+        ]
     }
 }
 

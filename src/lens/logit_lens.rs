@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use tch::Tensor;
 
 use super::arrays::array;
+use super::lens_table::{LensTable, quoted};
 use super::read_at::{Places, ReadAt};
 use super::readout::Readout;
 use super::target::Target;
@@ -12,9 +13,7 @@ use crate::batch::Batch;
 use crate::error::{AnalysisError, LensError, Result, SelectionError};
 use crate::hook::{Positions, Site};
 use crate::model::{Gpt2, Run, RunOutput};
-
-/// The most bytes of logits, in f64, that are unembedded at once.
-const AT_ONCE: usize = 1 << 23;
+use crate::tokenizer::Tokenizer;
 
 /// The logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020): the residual stream at each layer through the
 /// final layer norm and the unembedding, as if no block came after it.
@@ -24,7 +23,7 @@ const AT_ONCE: usize = 1 << 23;
 /// ```
 ///
 /// At each place and position: log-probability and rank of a target, if one is named; the most likely tokens, if they are
-/// asked for; and the divergence of the run's own next-token distribution from what the lens says, which is 0 behind the
+/// asked for, which also come as [a table](LensReadings::table); and the divergence of the run's own next-token distribution from what the lens says, which is 0 behind the
 /// last block. The logits themselves are kept on request alone: of all layers and positions they would take gigabytes.
 ///
 /// ```
@@ -127,6 +126,7 @@ impl LogitLens {
             kl: Array3::from_elem(shape, f64::NAN),
             top: (self.top > 0).then(|| Array3::from_elem(shape, Vec::new())),
             logits: Vec::new(),
+            tokens: batch.sequences().to_vec(),
             places: places.clone(),
         };
         for (number, capture) in captures.iter().enumerate() {
@@ -156,7 +156,7 @@ impl LogitLens {
         (residual, output): (&Tensor, &RunOutput),
         readings: &mut LensReadings,
     ) -> Result<()> {
-        let at_once = (AT_ONCE / (model.config().d_vocab * size_of::<f64>())).max(1);
+        let at_once = Readout::rows_at_once(model.config().d_vocab);
         let positions = readings.positions(sequence)?.to_vec();
         let mut kept = Vec::new();
         for (chunk, positions) in positions.chunks(at_once).enumerate() {
@@ -198,6 +198,8 @@ impl LogitLens {
 #[derive(Debug, Clone)]
 pub struct LensReadings {
     places: Places,
+    /// All of each sequence.
+    tokens: Vec<Vec<u32>>,
     log_probs: Option<Array3<f64>>,
     ranks: Option<Array3<f64>>,
     kl: Array3<f64>,
@@ -270,8 +272,37 @@ impl LensReadings {
         let len = self.positions(sequence)?.len();
         self.check("site", site, self.sites().len())?;
         self.check("position", position, len)?;
-        let not_asked = LensError::NotAsked { what: "the most likely tokens", by: "top" };
+        let not_asked = LensError::NotAsked { what: "a list of the most likely tokens", by: "top" };
         Ok(&self.top.as_ref().ok_or(not_asked)?[[site, sequence, position]])
+    }
+
+    /// The most likely token of each site and position in one sequence, and its probability, as text of 80 columns. Sites
+    /// are called `0.resid_pre`; a token that the tokenizer does not have by its number, `#50300`.
+    ///
+    /// # Errors
+    /// [`NotAsked`](LensError::NotAsked) without [`top`](LogitLens::top), and
+    /// [`NoSuchSequence`](crate::error::BatchError::NoSuchSequence).
+    pub fn table(&self, sequence: usize, tokenizer: &Tokenizer) -> Result<LensTable> {
+        let piece = |token: u32| match tokenizer.decode(&[token]) {
+            Ok(piece) => quoted(&piece),
+            Err(_) => format!("#{token}"),
+        };
+        let positions = self.positions(sequence)?;
+        let heading =
+            |&position: &usize| format!("{position} {}", piece(self.tokens[sequence][position]));
+        let mut rows =
+            vec![[String::new()].into_iter().chain(positions.iter().map(heading)).collect()];
+        for (number, site) in self.sites().iter().enumerate() {
+            let mut row = vec![site.to_string().replace("blocks.", "").replace("hook_", "")];
+            for position in 0..positions.len() {
+                if let [likeliest, ..] = self.top(number, sequence, position)? {
+                    let probability = likeliest.log_prob.exp();
+                    row.push(format!("{} {probability:.2}", piece(likeliest.token)));
+                }
+            }
+            rows.push(row);
+        }
+        Ok(LensTable::new(rows))
     }
 
     /// All logits of one sequence at one of the sites, by its number among them.
@@ -287,7 +318,7 @@ impl LensReadings {
         self.positions(sequence)?;
         self.check("site", site, self.sites().len())?;
         let number = site * self.places.positions.n_sequences() + sequence;
-        let not_asked = LensError::NotAsked { what: "the logits", by: "keep_logits" };
+        let not_asked = LensError::NotAsked { what: "the array of logits", by: "keep_logits" };
         Ok(self.logits.get(number).ok_or(not_asked)?.view())
     }
 

@@ -13,6 +13,7 @@
 //! | [`LogitAttribution`] | a logit, or a difference of logits, as a sum over the same parts |
 //! | [`Downstream`] | how far an intervention moves what comes after it |
 //! | [`HeadScores`] | previous-token, duplicate-token and induction heads, by their patterns |
+//! | [`copy_scores`] | heads that copy the tokens of a text, by what they would write of each |
 //! | [`copying_scores`], [`composition_scores`] | the circuits of heads, by their weights |
 //! | [`neuron_scores`] | entropy neurons, by their weights |
 //! | [`SteeringVector`] | the direction between two sets of prompts, and how well it tells them apart |
@@ -38,10 +39,12 @@ mod arrays;
 mod attribution;
 mod circuits;
 mod component;
+mod copy_scores;
 mod decomposition;
 mod downstream;
 mod head_scores;
 mod layer_norms;
+mod lens_table;
 mod logit_lens;
 mod neurons;
 mod parts;
@@ -55,10 +58,12 @@ pub use answers::Answers;
 pub use attribution::{Attributed, LogitAttribution};
 pub use circuits::{Composition, composition_scores, copying_scores};
 pub use component::Component;
+pub use copy_scores::copy_scores;
 pub use decomposition::{Decomposed, Decomposition};
 pub use downstream::{Downstream, Drift};
 pub use head_scores::HeadScores;
 pub use layer_norms::LayerNorms;
+pub use lens_table::LensTable;
 pub use logit_lens::{LensReadings, LogitLens};
 pub use neurons::{NeuronScores, neuron_scores};
 pub use parts::Parts;

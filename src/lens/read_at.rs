@@ -79,6 +79,21 @@ impl ReadPositions {
         Ok(Self(read.collect::<Result<_>>()?))
     }
 
+    /// Checks that another run of as many sequences is read where this one is.
+    ///
+    /// # Errors
+    /// [`LensError::OtherPositions`].
+    pub fn check_same(&self, changed: &Self) -> Result<()> {
+        let mut pairs = self.0.iter().zip(&changed.0).enumerate();
+        match pairs.find(|(_, (clean, changed))| clean != changed) {
+            Some((sequence, (clean, changed))) => {
+                let (clean, changed) = (clean.clone(), changed.clone());
+                Err(LensError::OtherPositions { sequence, clean, changed }.into())
+            }
+            None => Ok(()),
+        }
+    }
+
     pub fn n_sequences(&self) -> usize {
         self.0.len()
     }

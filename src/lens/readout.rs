@@ -15,7 +15,15 @@ pub(super) struct Readout {
     log_probs: Tensor,
 }
 
+/// The most bytes of logits, in f64, that are unembedded at once.
+const AT_ONCE: usize = 1 << 23;
+
 impl Readout {
+    /// How many rows are unembedded at once.
+    pub fn rows_at_once(d_vocab: usize) -> usize {
+        (AT_ONCE / (d_vocab * size_of::<f64>())).max(1)
+    }
+
     /// # Errors
     /// [`BadValue`](AnalysisError::BadValue) for logits that are not finite.
     pub fn of(logits: &Tensor) -> Result<Self> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::analysis::correlation::cosine_similarity;
 use crate::analysis::separation::{Group, Separation};
@@ -65,10 +65,11 @@ pub struct SteeringVector {
     /// towards which it points.
     ///
     /// Of the very prompts that the direction was made of: in so many dimensions, few prompts are apart whatever they
-    /// mean. What it is worth on others, [`separation_of`](Self::separation_of) says.
+    /// mean. What it is worth on others, [`separation_of`](Self::separation_of) says. A set of a single prompt has no
+    /// standard deviation, and no d′ with it.
     pub separation: Separation,
-    /// The cosine of each pair's difference, `a_i - b_i`, with the direction; `None` of sets that are not paired. Near 1 if
-    /// all pairs differ alike.
+    /// The cosine of each pair's difference, `a_i - b_i`, with the direction: `Some` of [`of_pairs`](Self::of_pairs),
+    /// `None` of [`of_sets`](Self::of_sets), which has no pairs. Near 1 if all pairs differ alike.
     pub cosines: Option<Array1<f64>>,
     capture: Capture,
     unit: Array1<f64>,
@@ -114,8 +115,10 @@ impl SteeringVector {
     /// given ones, or at all.
     ///
     /// # Errors
-    /// Those of [`Run::execute`](crate::Run::execute), [`NotAVector`](LensError::NotAVector) before anything is run, and
-    /// [`NoDirection`](LensError::NoDirection) if both means are the same.
+    /// Those of [`Run::execute`](crate::Run::execute), [`NotAVector`](LensError::NotAVector) before anything is run,
+    /// [`NoDirection`](LensError::NoDirection) if both means are the same, and
+    /// [`DirectionOutOfRange`](LensError::DirectionOutOfRange) if they are infinite or too far apart for the model's
+    /// numbers.
     pub fn of_sets(
         model: &Gpt2,
         capture: &Capture,
@@ -151,16 +154,29 @@ impl SteeringVector {
     ) -> Result<Self> {
         let mean = |set: ArrayView2<'_, f64>| set.sum_axis(Axis(0)) / set.nrows() as f64;
         let direction = mean(towards) - mean(away_from);
-        let norm = direction.dot(&direction).sqrt();
-        if norm == 0.0 {
+        let kind = model.precision().kind();
+        let limit = match kind {
+            Kind::Float => f64::from(f32::MAX),
+            // With a norm that f64 can hold.
+            _ => f64::MAX / direction.len() as f64,
+        };
+        let is_allowed = |number: &f64| number.abs() <= limit;
+        if let Some(index) = direction.iter().position(|number| !is_allowed(number)) {
+            let given = direction[index];
+            return Err(LensError::DirectionOutOfRange { index, given, limit }.into());
+        }
+        let largest = direction.fold(0.0_f64, |largest, number| largest.max(number.abs()));
+        if largest == 0.0 {
             return Err(LensError::NoDirection.into());
         }
-        let unit = &direction / norm;
+        // Squares of the largest and of the smallest numbers leave their range.
+        let unit = &direction / largest;
+        let norm = unit.dot(&unit).sqrt();
+        let (unit, norm) = (unit / norm, largest * norm);
         let separation = Separation::of(towards.dot(&unit).view(), away_from.dot(&unit).view())?;
         let direction: Vec<f64> = direction.into_iter().collect();
-        let direction = Tensor::f_from_slice(&direction)?
-            .f_to_kind(model.precision().kind())?
-            .f_to_device(model.device())?;
+        let direction =
+            Tensor::f_from_slice(&direction)?.f_to_kind(kind)?.f_to_device(model.device())?;
         let capture = capture.clone();
         Ok(Self { direction, norm, separation, cosines: None, capture, unit })
     }

@@ -1,15 +1,16 @@
 //! Lenses of weights against TransformerLens, and against formulas with whole matrices.
 
-use hooked_gpt2::error::SelectionError;
+use hooked_gpt2::error::{AnalysisError, SelectionError};
+use hooked_gpt2::hook::Positions;
 use hooked_gpt2::lens::{
-    Composition, LayerNorms, composition_scores, copying_scores, neuron_scores,
+    Composition, LayerNorms, composition_scores, copy_scores, copying_scores, neuron_scores,
 };
 use hooked_gpt2::tch::{Device, Kind, Tensor};
 use hooked_gpt2::{Checkpoint, Error, Gpt2, Parameter, Precision};
-use ndarray::s;
+use ndarray::{Array2, s};
 
-use crate::lens_subjects::{PRECISIONS, assert_close, subjects};
-use crate::support::tiny;
+use crate::lens_subjects::{PRECISIONS, PROMPTS, assert_close, subjects};
+use crate::support::{single, tiny};
 use crate::tolerance;
 
 const HOW: [(LayerNorms, &str); 2] = [(LayerNorms::Raw, "raw"), (LayerNorms::Folded, "folded")];
@@ -24,6 +25,40 @@ fn copying_is_that_of_the_whole_circuit_from_token_to_token() {
                 assert_close(ours.view(), expected.view(), tolerance::F64, subject.name);
             }
         }
+    }
+}
+
+#[test]
+fn copy_scores_are_the_share_of_the_tokens_that_hugging_faces_heads_rank_highest() {
+    for precision in PRECISIONS {
+        for subject in subjects(precision) {
+            for (positions, k) in
+                [(Positions::all(), 5), (Positions::all(), 20), (Positions::last(), 20)]
+            {
+                let ours = copy_scores(subject.model.run(&subject.batch), &positions, k).unwrap();
+                let mut copied = Array2::<f64>::zeros(ours.dim());
+                let mut n_tokens = 0;
+                for (sequence, prompt) in PROMPTS.into_iter().enumerate() {
+                    let ranks = subject.expected(&format!("{prompt}.copy_ranks"));
+                    for position in positions.indices(subject.len(sequence), sequence).unwrap() {
+                        let ranks = ranks.slice(s![.., .., position]);
+                        copied += &ranks.mapv(|rank| f64::from(u8::from(rank < k as f64)));
+                        n_tokens += 1;
+                    }
+                }
+                let expected = (copied / f64::from(n_tokens)).into_dyn();
+                assert_close(ours.view(), expected.view(), 0.0, subject.name);
+            }
+        }
+    }
+    let model = tiny(Precision::F64);
+    let batch = single(&[17, 3]);
+    for k in [0, 102] {
+        let error = copy_scores(model.run(&batch), &Positions::all(), k).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::Analysis(AnalysisError::TopKOutOfRange { given, allowed: 101 }) if given == k
+        ));
     }
 }
 

@@ -104,6 +104,51 @@ fn the_logit_lens_looks_for_the_target_of_each_sequence_or_for_what_follows_in_t
 }
 
 #[test]
+fn the_table_of_the_logit_lens_has_the_likeliest_token_of_each_place_and_position() {
+    let checkpoint = Checkpoint::bundled().unwrap();
+    let (model, _) = Gpt2::load(&checkpoint, Precision::F64, Device::Cpu).unwrap();
+    let tokenizer = checkpoint.tokenizer().unwrap();
+    let texts = ["He", "She was a very happy girl and her mother was very good"];
+    let batch = Batch::new(texts.map(|text| tokenizer.encode(text).unwrap())).unwrap();
+    let lens = LogitLens::new().sites([Site::resid_mid(3), Site::resid_post(11)]);
+    let lens = lens.top(2).read(model.run(&batch)).unwrap();
+    let logits = model.run(&batch).execute().unwrap().logits;
+    let said = |sequence: usize, position: usize| {
+        let logits = logits.at(sequence, position).unwrap();
+        let (token, top) =
+            logits.indexed_iter().fold((0, f64::NEG_INFINITY), |best, (id, &logit)| {
+                if logit > best.1 { (id, logit) } else { best }
+            });
+        let probability = 1.0 / logits.mapv(|logit| (logit - top).exp()).sum();
+        format!("{:?} {probability:.2}", tokenizer.decode(&[token as u32]).unwrap())
+    };
+    let short = lens.table(0, &tokenizer).unwrap().to_string();
+    let lines: Vec<&str> = short.lines().collect();
+    assert_eq!(lines[0].trim_start(), "0 \"He\"");
+    assert!(lines[1].starts_with("3.resid_mid    \""), "{short}");
+    assert_eq!(lines[2], format!("11.resid_post  {}", said(0, 0)));
+    assert_eq!(lines.len(), 3);
+
+    let long = lens.table(1, &tokenizer).unwrap().to_string();
+    let lines: Vec<&str> = long.lines().collect();
+    let last = batch.sequences()[1].len() - 1;
+    assert!(lines[0].ends_with(&format!("{last} \" good\"")), "{long}");
+    assert!(lines[2].ends_with(&said(1, last)), "{long}");
+    assert!(lines[3].ends_with(&format!("of {} positions; `at` chooses", last + 1)));
+    assert!(long.lines().all(|line| line.chars().count() <= 80));
+
+    assert!(matches!(
+        lens.table(2, &tokenizer),
+        Err(Error::Batch(BatchError::NoSuchSequence { .. }))
+    ));
+    let without = LogitLens::new().read(model.run(&batch)).unwrap().table(0, &tokenizer);
+    assert_eq!(
+        without.unwrap_err().to_string(),
+        "a list of the most likely tokens was not read, `top` asks for it"
+    );
+}
+
+#[test]
 fn a_residual_stack_is_what_the_run_captures() {
     let subject = subjects(Precision::F32).next().unwrap();
     let stack = ResidualStack::new().at(Positions::several([0, 2]));
@@ -518,6 +563,32 @@ fn the_heads_of_one_token_look_at_nothing_else() {
 }
 
 #[test]
+fn scores_of_patterns_that_hooks_made_no_distributions_are_numbers_or_nan() {
+    let model = tiny(Precision::F64);
+    let batch = single(&[5, 9, 5, 9, 5]);
+    let scores = |edit: &dyn Fn(&mut Interventions)| {
+        let mut hooks = Interventions::new();
+        edit(&mut hooks);
+        HeadScores::read(model.run(&batch).hooks(&hooks)).unwrap()
+    };
+    let of_layer = |scores: &ndarray::Array3<f64>| scores.slice(s![1, .., 0]).to_owned();
+    let none_left = scores(&|hooks| _ = hooks.zero(At::pattern(1)));
+    for undefined in [&none_left.previous_token, &none_left.duplicate_token, &none_left.induction] {
+        assert_nan(&of_layer(undefined));
+    }
+    for zero in [&none_left.prefix_matching, &none_left.first_token, &none_left.entropy] {
+        assert!(of_layer(zero).iter().all(|&score| score == 0.0));
+    }
+    let negative = scores(&|hooks| _ = hooks.scale(At::pattern(1), -1.0).unwrap());
+    assert_nan(&of_layer(&negative.entropy));
+    assert!(of_layer(&negative.first_token).iter().all(|&score| score < 0.0));
+    let shares = [&negative.previous_token, &negative.induction];
+    assert!(shares.into_iter().all(|shares| of_layer(shares).iter().all(|&share| share >= 0.0)));
+    // Of a layer that no hook changed.
+    assert!(negative.entropy.slice(s![0, .., 0]).iter().all(|entropy| *entropy > 0.0));
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_in_words() {
     let model = tiny(Precision::F64);
     let batch = Batch::new([vec![17, 3, 88, 42], vec![64, 0]]).unwrap();
@@ -588,10 +659,22 @@ fn what_cannot_be_read_is_refused_in_words() {
         "a run of 1 sequences cannot be compared with one of 2, as many are needed"
     );
     let longer = Batch::new([vec![17, 3, 88, 42], vec![64, 0, 5]]).unwrap();
-    let error = Downstream::new().read(run(), model.run(&longer)).unwrap_err();
+    for (positions, words) in
+        [(Positions::all(), "[0, 1, 2], and at [0, 1]"), (Positions::last(), "[2], and at [1]")]
+    {
+        let error = Downstream::new().at(positions).read(run(), model.run(&longer)).unwrap_err();
+        let expected = format!(
+            "sequence 1 is read at positions {words} in the clean run: the same are needed"
+        );
+        assert_eq!(said(error), expected);
+    }
+    // What follows changes nothing before it.
+    let same = Downstream::new().at(Positions::at(1)).read(run(), model.run(&longer)).unwrap();
+    assert!(same.changes().iter().all(|&change| change < tolerance::F64));
+    let patterns = Downstream::new().sites([Site::pattern(0)]).at(Positions::at(1));
     assert_eq!(
-        said(error),
-        "blocks.0.hook_resid_post of sequence 1 has the shape [3, 24], and [2, 24] in the clean run: the same is needed"
+        said(patterns.read(run(), model.run(&longer)).unwrap_err()),
+        "blocks.0.attn.hook_pattern of sequence 1 has the shape [1, 9], and [1, 6] in the clean run: the same is needed"
     );
     let other_model = load(&fixtures().join("variants/untied"), Precision::F64);
     let small = Batch::new([vec![17, 3, 8, 4], vec![6, 0]]).unwrap();

@@ -6,10 +6,14 @@ use hooked_gpt2::hook::{At, Capture, Positions, Site};
 use hooked_gpt2::intervention::Interventions;
 use hooked_gpt2::lens::SteeringVector;
 use hooked_gpt2::tch::Kind;
-use hooked_gpt2::{Batch, Error, Precision};
+use hooked_gpt2::{Batch, Error, Gpt2, Precision};
 use ndarray::array;
+use safetensors::Dtype;
 
-use crate::support::{largest, largest_difference, single, tiny};
+use crate::support::{
+    copy_of, fixtures, largest, largest_difference, load, single, stored_tensors, tiny,
+    write_stored,
+};
 use crate::tolerance;
 
 fn sets() -> (Batch, Batch) {
@@ -139,6 +143,52 @@ fn a_prompt_that_does_not_fit_has_its_number_among_all_of_them() {
     let refused = error(&site.positions(Positions::at(2)), vec![1, 2]);
     let reason = "positions 2 do not fit sequence 70, which has 2 tokens";
     assert!(refused.ends_with(reason), "{refused}");
+}
+
+/// The tiny model, with this number in the first channel of token 3's embedding, and its negative in that of token 7.
+fn with_embeddings_apart(number: f64, precision: Precision) -> Gpt2 {
+    let copy = copy_of(&fixtures().join("tiny"));
+    let path = copy.path().join("model.safetensors");
+    let mut tensors = stored_tensors(&path);
+    let w_e = tensors.values_mut().find(|stored| stored.shape == [101, 24]).unwrap();
+    let rows = w_e.data.chunks_exact(w_e.data.len() / (101 * 24)).map(|bytes| match w_e.dtype {
+        Dtype::F32 => f64::from(f32::from_le_bytes(bytes.try_into().unwrap())),
+        _ => f64::from_le_bytes(bytes.try_into().unwrap()),
+    });
+    let mut rows: Vec<f64> = rows.collect();
+    (rows[3 * 24], rows[7 * 24]) = (number, -number);
+    w_e.data = rows.into_iter().flat_map(f64::to_le_bytes).collect();
+    w_e.dtype = Dtype::F64;
+    write_stored(&path, &tensors);
+    load(copy.path(), precision)
+}
+
+#[test]
+fn a_direction_beyond_the_numbers_of_the_model_is_refused_and_a_large_one_is_not() {
+    let (three, seven) = (single(&[3]), single(&[7]));
+    let between = |number, precision| {
+        let model = with_embeddings_apart(number, precision);
+        SteeringVector::of_pairs(&model, &Capture::new(Site::embed()), &three, &seven)
+    };
+    for (number, precision, words) in [
+        // A power of two near 3e38: f32 holds it as it is.
+        (
+            2f64.powi(127),
+            Precision::F32,
+            "3.402823669209385e38, allowed: -3.4028234663852886e38 to 3.4028234663852886e38",
+        ),
+        (1e308, Precision::F64, "inf, allowed: -7.490388061926316e306 to 7.490388061926316e306"),
+    ] {
+        let error = between(number, precision).unwrap_err().to_string();
+        assert_eq!(error, format!("number 0 of the direction is {words}"));
+    }
+    for (number, precision) in [(1e38, Precision::F32), (1e200, Precision::F64)] {
+        let vector = between(number, precision).unwrap();
+        assert!(vector.direction.isfinite().all().int64_value(&[]) == 1);
+        assert!(vector.norm.is_finite());
+        approx::assert_relative_eq!(vector.cosines.as_ref().unwrap()[0], 1.0, max_relative = 1e-12);
+        approx::assert_relative_eq!(vector.norm, 2.0 * number, max_relative = 1e-6);
+    }
 }
 
 #[test]
