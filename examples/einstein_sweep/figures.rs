@@ -20,7 +20,10 @@ fn logits(report: &EinsteinReport) -> Result<String> {
     let r = r.map_or("r undefined".to_owned(), |r| format!("r = {r:.4}"));
     let target = visible(&report.target);
     let figure = Density {
-        title: format!("Layer {} scaled by {}: {r}", report.focus_layer, report.scale),
+        title: format!(
+            "{}, layer {} scaled by {}: {r}",
+            report.model.name, report.focus_layer, report.scale
+        ),
         clean: ("clean logit", report.clean_logits.view()),
         other: ("scaled logit", report.focus_logits.view()),
         marked: Some((report.target_token as usize, &target)),
@@ -44,8 +47,10 @@ fn top_tokens(report: &EinsteinReport) -> Result<String> {
     };
     let scaled = format!("layer {} scaled by {}", report.focus_layer, report.scale);
     let of_focus = report.focus().map(|focus| list(scaled, &focus.top_k));
-    let lists: Vec<_> =
-        [list("clean".to_owned(), &report.clean.top_k)].into_iter().chain(of_focus).collect();
+    let lists: Vec<_> = [list(format!("{}, clean", report.model.name), &report.clean.top_k)]
+        .into_iter()
+        .chain(of_focus)
+        .collect();
     Bars { lists: &lists }.to_svg()
 }
 
@@ -59,7 +64,12 @@ fn by_layer(report: &EinsteinReport) -> Result<String> {
     let no_evidence = report.layers.iter().filter(|row| !report.is_evidence(row));
     let no_evidence: Vec<usize> = no_evidence.map(|row| row.layer).collect();
     let figure = IndexPanels {
-        title: format!("{}, one layer scaled by {}", visible(&report.target), report.scale),
+        title: format!(
+            "{}, {}, one layer scaled by {}",
+            report.model.name,
+            visible(&report.target),
+            report.scale
+        ),
         index: ("layer scaled", &labels),
         dots: "scaled",
         rings: (&no_evidence, "scaled, to no effect"),

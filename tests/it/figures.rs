@@ -293,6 +293,8 @@ fn heat_maps_of_one_bound_have_one_colour_for_one_value() {
         colour(of(low.clone(), Some(4.0)).unwrap()),
         colour(of(high.clone(), Some(4.0)).unwrap())
     );
+    assert_eq!(colour(of(low.clone(), Some(1.0)).unwrap()), "#B2182B");
+    assert_eq!(colour(of(high.clone(), Some(0.1)).unwrap()), "#B2182B");
     assert_ne!(colour(of(low.clone(), None).unwrap()), colour(of(high, None).unwrap()));
     let error = "a bound of -1, allowed: above 0 and up to 1e300";
     assert_figure_error(of(low.clone(), Some(-1.0)), error);
@@ -527,5 +529,139 @@ fn the_colours_that_the_guide_restyles_are_those_of_figures() {
     assert!(selectors.len() > 10, "{selectors:?}");
     for selector in selectors {
         assert!([&lines, &bars, &list].iter().any(|svg| svg.contains(selector)), "{selector}");
+    }
+}
+
+/// Left, top, right and bottom of a text, if its letters are half as wide as they are high.
+fn frame(text: roxmltree::Node<'_, '_>) -> [f64; 4] {
+    let number = |name| text.attribute(name).unwrap().parse::<f64>().unwrap();
+    let (x, y, size) = (number("x"), number("y"), number("font-size"));
+    let length = 0.5 * size * text.text().unwrap_or_default().trim().chars().count() as f64;
+    let before = match text.attribute("text-anchor").unwrap() {
+        "start" => 0.0,
+        "middle" => length / 2.0,
+        _ => length,
+    };
+    let above = match text.attribute("dy").unwrap() {
+        "0.76em" => 0.0,
+        "0.5ex" => size / 2.0,
+        _ => size,
+    };
+    match text.attribute("transform") {
+        None => [x - before, y - above, x - before + length, y - above + size],
+        // From the bottom to the top.
+        Some(turned) if turned.starts_with("rotate(270") => {
+            [x - above, y + before - length, x - above + size, y + before]
+        }
+        Some(other) => panic!("{other}"),
+    }
+}
+
+#[track_caller]
+fn assert_legible(svg: hooked_gpt2::Result<String>) {
+    let svg = svg.unwrap();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let number = |name| document.root_element().attribute(name).unwrap().parse::<f64>().unwrap();
+    let (width, height) = (number("width"), number("height"));
+    let texts = document.descendants().filter(|node| node.has_tag_name("text"));
+    let texts: Vec<_> =
+        texts.map(|text| (text.text().unwrap_or_default().trim(), frame(text))).collect();
+    for (place, &(text, [left, top, right, bottom])) in texts.iter().enumerate() {
+        let is_inside = left >= 0.0 && top >= 0.0 && right <= width && bottom <= height;
+        assert!(is_inside, "{text:?} leaves the sheet: {left} {top} {right} {bottom}");
+        for &(other, [l, t, r, b]) in &texts[..place] {
+            let covers = left + 1.0 < r && l + 1.0 < right && top + 1.0 < b && t + 1.0 < bottom;
+            assert!(!covers, "{text:?} covers {other:?}");
+        }
+    }
+}
+
+#[test]
+fn no_text_leaves_its_sheet_or_covers_another() {
+    let short = [
+        "a",
+        "layer",
+        "a name of some words",
+        "one of so many words that it has no room at all, on \
+        whichever sheet it is to be drawn, and be it one for a poster on the wall of a conference hall",
+    ];
+    for text in short {
+        for len in [1, 2, 5, 15, 60] {
+            let labels: Vec<String> = (0..len).map(|at| format!("{at} {text}")).collect();
+            let title = format!("title: {text}");
+            let values = Array1::from_iter((0..len).map(|at| (at as f64).sin() - 0.01));
+            let (values, other) = (values.view(), values.mapv(|value| value * value - 0.5));
+            let band = Some((values, other.view()));
+
+            for rows in [1, 3, 20] {
+                let grid = values.broadcast((rows, len)).unwrap();
+                let faint = Array2::from_elem((rows, len), true);
+                let row_labels: Vec<String> = (0..rows).map(|at| format!("{at} {text}")).collect();
+                let map = HeatMap {
+                    title: title.clone(),
+                    quantity: text.to_owned(),
+                    rows: (text, &row_labels),
+                    columns: (text, &labels),
+                    values: grid,
+                    faint: Some((text, faint.view())),
+                    ..HeatMap::default()
+                };
+                assert_legible(map.to_svg());
+            }
+            let one = Series { name: text, values, band, is_dashed: false };
+            let series = [one; 9];
+            for x in [XAxis::Numbers(other.view()), XAxis::Labels(&labels)] {
+                let title = title.clone();
+                let level = Some((text, 0.3));
+                assert_legible(
+                    Lines { title, x: (text, x), y: text, series: &series, level }.to_svg(),
+                );
+            }
+            let scatter = Scatter {
+                title: title.clone(),
+                x: (text, values),
+                y: (text, other.view()),
+                labels: &labels,
+                guide: Some(Guide::LeastSquares),
+            };
+            assert_legible(scatter.to_svg());
+            let density = Density {
+                title: title.clone(),
+                clean: (text, values),
+                other: (text, other.view()),
+                marked: Some((0, text)),
+            };
+            assert_legible(density.to_svg());
+            let bars = GroupedBars {
+                title: title.clone(),
+                labels: (text, &labels),
+                y: text,
+                series: &[BarSeries { name: text, values, interval: band }; 3],
+            };
+            assert_legible(bars.to_svg());
+            let panel = Panel { quantity: text, values, level: Some(0.2) };
+            let panels = IndexPanels {
+                title: title.clone(),
+                index: (text, &labels),
+                dots: text,
+                rings: (&[0], text),
+                level: text,
+                panels: &[panel.clone(), panel],
+            };
+            assert_legible(panels.to_svg());
+            let pattern = values.broadcast((len, len)).unwrap();
+            let heads: Vec<_> = (0..7).map(|head| (format!("{head} {text}"), pattern)).collect();
+            let patterns =
+                AttentionPatterns { title: title.clone(), tokens: &labels, heads: &heads };
+            assert_legible(patterns.to_svg());
+            let bars = labels.iter().zip(values).map(|(label, &value)| Bar {
+                label: label.clone(),
+                value,
+                words: text.to_owned(),
+                is_marked: false,
+            });
+            let list = BarList { title, bars: bars.collect() };
+            assert_legible(Bars { lists: &[list.clone(), list] }.to_svg());
+        }
     }
 }

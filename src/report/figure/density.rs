@@ -73,6 +73,8 @@ impl Density<'_> {
         chart: &mut Chart<'_, '_>,
         hovers: &mut Hovers,
     ) -> Result<(), FigureError> {
+        // Labels that tell cells apart, and not only ticks.
+        let [x, y] = [&plot.x, &plot.y].map(|axis| Axis::new(axis.range.clone(), CELLS));
         for Cell { corners, count, share } in self.cells(&plot.x, &plot.y) {
             let colour = BLUE.mix(0.2 + 0.8 * share).filled();
             chart.draw_series([Rectangle::new(corners, colour)])?;
@@ -81,7 +83,7 @@ impl Density<'_> {
             hovers.add((0, 0), [(low.0, high.1), (high.0, low.1)], || {
                 let range =
                     |axis: &Axis, low, high| format!("{} to {}", axis.label(low), axis.label(high));
-                let (x, y) = (range(&plot.x, left, right), range(&plot.y, bottom, top));
+                let (x, y) = (range(&x, left, right), range(&y, bottom, top));
                 format!("{} {x}, {} {y}: {count}", brief(self.clean.0), brief(self.other.0))
             });
         }

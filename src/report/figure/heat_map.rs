@@ -100,12 +100,6 @@ impl HeatMap<'_> {
         })
     }
 
-    /// The largest magnitude, of those that can be drawn.
-    fn largest(&self) -> f64 {
-        let drawable = self.values.iter().filter(|&&value| is_drawable(value));
-        drawable.fold(0.0, |largest: f64, value| largest.max(value.abs()))
-    }
-
     fn draw(
         &self,
         area: &Area<'_>,
@@ -120,7 +114,7 @@ impl HeatMap<'_> {
             let (_, below) = area.split_vertically(QUANTITY_HEIGHT);
             Legend::of([(Mark::Ring(GREY), meaning)], layout.grid.0, layout.size.0).draw(&below)?;
         }
-        let largest = self.largest();
+        let largest = layout.largest;
         let bound = self.bound.unwrap_or(if largest > 0.0 { largest } else { 1.0 });
         let colours = Colours::Diverging { bound };
         self.draw_cells(area, hovers, layout, colours)?;

@@ -23,6 +23,7 @@ const WIDEST_CELL: u32 = 84;
 const BORDERED: u32 = 16;
 /// The name of the rows, and the blank between their labels and the grid.
 const BESIDE_ROWS: u32 = 50;
+const LONGEST_ROWS_NAME: u32 = 240;
 const WIDEST_WORDS: u32 = 900;
 /// The blank between the grid and the scale.
 const GAP: u32 = 24;
@@ -38,6 +39,8 @@ pub(super) struct Layout<'a> {
     pub scale: (u32, u32),
     /// The size of the sheet, with the title.
     pub size: (u32, u32),
+    /// The largest magnitude, of those that can be drawn.
+    pub largest: f64,
     /// How the numbers in the cells are written, if they have room.
     pub numbers: Option<Short>,
     pub labels: Labels<'a>,
@@ -61,7 +64,11 @@ impl<'a> Layout<'a> {
         let words = words.min(WIDEST_WORDS) + 40;
         // A few columns fill what the words above them take.
         let room = words.saturating_sub(beside + SCALE) / columns.max(1) as u32;
-        let (short, widest_number) = numbers(map);
+        let drawable = || map.values.iter().copied().filter(|&value| is_drawable(value));
+        let largest = drawable().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let short = Short::of(largest);
+        let widths = drawable().map(|value| width(&short.text(value), CELL_NUMBER));
+        let widest_number = widths.max().unwrap_or(0) + 4;
         let mut across = room.min(WIDEST_CELL).max(side(columns));
         if columns <= MOST_GROWING && widest_number <= WIDEST_CELL {
             across = across.max(widest_number);
@@ -77,23 +84,26 @@ impl<'a> Layout<'a> {
         let faint = if map.faint.is_some() { LEGEND_HEIGHT } else { 0 };
         let top = QUANTITY_HEIGHT + faint + 8;
         let tall = down.max(SHORTEST_SCALE);
-        let rows_name = cut(map.rows.0, tall, NAME);
+        let rows_name = cut(map.rows.0, tall.max(LONGEST_ROWS_NAME), NAME);
         // A name that is longer than the grid begins where that does, and not above it.
-        let rows_middle = top + down.max(width(&rows_name, NAME)) / 2;
+        let rows_length = down.max(width(&rows_name, NAME));
         let labels = Labels::of(map.columns.1, f64::from(cell.0));
         let below = labels.height() + 40;
         let size_across = whole.max(words);
-        let height = title_height(&map.title, size_across) + top + (down + below).max(tall + 24);
+        let height = title_height(&map.title, size_across)
+            + top
+            + (down + below).max(tall + 24).max(rows_length + 8);
         Self {
             cell,
             grid: (left, top),
             scale: (left + region + GAP, tall),
             size: (size_across, height),
+            largest,
             numbers,
             labels,
             columns_name,
             rows_name,
-            rows_name_at: ((left + 16 - beside) as i32, rows_middle as i32),
+            rows_name_at: ((left + 16 - beside) as i32, (top + rows_length / 2) as i32),
             region: (region, tall),
             down,
         }
@@ -136,12 +146,4 @@ impl<'a> Layout<'a> {
         let middle = self.grid.0 + self.region.0 / 2;
         (middle as i32, (self.grid.1 + self.down + self.labels.height()) as i32 + 22)
     }
-}
-
-/// How numbers are written, and the width of a cell that has room for each.
-fn numbers(map: &HeatMap<'_>) -> (Short, u32) {
-    let short = Short::of(map.largest());
-    let drawable = map.values.iter().filter(|&&value| is_drawable(value));
-    let widths = drawable.map(|&value| width(&short.text(value), CELL_NUMBER));
-    (short, widths.max().unwrap_or(0) + 4)
 }
