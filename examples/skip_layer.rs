@@ -122,6 +122,7 @@ fn experiment(_: &Arguments, laboratory: &Laboratory<'_>) -> Outcome<Report> {
             rows: ("first block left out", &layers),
             columns: ("last block left out", &layers),
             values: grid.view(),
+            ..Default::default()
         };
         report.figure("runs", "The mean change of the loss for each run of blocks", map.to_svg()?);
     }

@@ -68,7 +68,7 @@ pub fn copy_scores(run: Run<'_>, positions: &Positions, k: usize) -> Result<Arra
         let weight = |of: fn(usize) -> Parameter| double(&model.parameter(of(layer))?);
         let (gain, bias) = (weight(Parameter::ln1_w)?, weight(Parameter::ln1_b)?);
         let (width, epsilon) = ([config.d_model as i64], config.layer_norm_epsilon);
-        let read = streams.f_layer_norm(&width, Some(&gain), Some(&bias), epsilon, false)?;
+        let read = streams.f_layer_norm(width, Some(&gain), Some(&bias), epsilon, false)?;
         let values = read.f_matmul(&weight(Parameter::w_v)?)?; // [head, token, d_head]
         let values = values.f_add(&weight(Parameter::b_v)?.f_unsqueeze(1)?)?;
         let written = values.f_matmul(&weight(Parameter::w_o)?)?; // [head, token, d_model]

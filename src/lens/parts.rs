@@ -6,7 +6,6 @@ use super::arrays::double;
 use super::component::Component;
 use super::read_at::ReadPositions;
 use crate::config::Config;
-use crate::dispatch::Ledger;
 use crate::error::{LensError, Result};
 use crate::hook::{Capture, Positions, Site};
 use crate::model::{Gpt2, Parameter, Run, RunOutput};
@@ -62,33 +61,6 @@ impl Stream {
         Self { site, attentions: n_layers, mlps: n_layers }
     }
 
-    /// The names of the parts, in the order of [`Sum::parts`].
-    fn components(self, parts: Parts, config: &Config) -> Vec<Component> {
-        let mut components = vec![Component::Embed, Component::PosEmbed];
-        for layer in 0..self.attentions {
-            match parts {
-                Parts::Layers => components.push(Component::Attention { layer }),
-                Parts::Heads | Parts::Neurons => {
-                    let heads = 0..config.n_heads;
-                    components.extend(heads.map(|head| Component::Head { layer, head }));
-                    components.push(Component::AttentionBias { layer });
-                }
-            }
-            if layer >= self.mlps {
-                continue;
-            }
-            match parts {
-                Parts::Layers | Parts::Heads => components.push(Component::Mlp { layer }),
-                Parts::Neurons => {
-                    let neurons = 0..config.d_mlp;
-                    components.extend(neurons.map(|neuron| Component::Neuron { layer, neuron }));
-                    components.push(Component::MlpBias { layer });
-                }
-            }
-        }
-        components
-    }
-
     /// What has to be captured: the stream itself, and what its parts are computed from.
     fn captures(self, parts: Parts, positions: &Positions) -> Vec<Capture> {
         let attention = match parts {
@@ -102,19 +74,6 @@ impl Stream {
         let sites = [Site::embed(), Site::pos_embed(), self.site].into_iter();
         let sites = sites.chain((0..self.attentions).map(attention)).chain((0..self.mlps).map(mlp));
         sites.map(|site| Capture::new(site).positions(positions.clone())).collect()
-    }
-
-    /// Whether hooks changed the stream, before or at this place, otherwise than in one of its parts.
-    fn is_edited(self, parts: Parts, ledger: &Ledger) -> bool {
-        let counts = |site: Site| {
-            let Some(layer) = site.layer() else { return false };
-            let is = |places: &[fn(usize) -> Site]| places.iter().any(|place| site == place(layer));
-            is(&[Site::resid_pre, Site::resid_mid, Site::resid_post])
-                || (parts != Parts::Layers && is(&[Site::result, Site::attn_out]))
-                || (parts == Parts::Neurons && is(&[Site::mlp_out]))
-        };
-        let mut entries = ledger.entries().iter();
-        entries.any(|entry| entry.change_l2 != 0.0 && entry.site <= self.site && counts(entry.site))
     }
 }
 
@@ -143,12 +102,45 @@ impl<'a> Sum<'a> {
 
     /// The names of the parts, in the order of [`parts`](Self::parts).
     pub fn components(&self) -> Vec<Component> {
-        self.stream.components(self.parts, self.model.config())
+        let (config, Stream { attentions, mlps, .. }) = (self.model.config(), self.stream);
+        let mut components = vec![Component::Embed, Component::PosEmbed];
+        for layer in 0..attentions {
+            match self.parts {
+                Parts::Layers => components.push(Component::Attention { layer }),
+                Parts::Heads | Parts::Neurons => {
+                    let heads = 0..config.n_heads;
+                    components.extend(heads.map(|head| Component::Head { layer, head }));
+                    components.push(Component::AttentionBias { layer });
+                }
+            }
+            if layer >= mlps {
+                continue;
+            }
+            match self.parts {
+                Parts::Layers | Parts::Heads => components.push(Component::Mlp { layer }),
+                Parts::Neurons => {
+                    let neurons = 0..config.d_mlp;
+                    components.extend(neurons.map(|neuron| Component::Neuron { layer, neuron }));
+                    components.push(Component::MlpBias { layer });
+                }
+            }
+        }
+        components
     }
 
-    /// Whether hooks changed the stream otherwise than in one of its parts.
+    /// Whether hooks changed the stream, before or at this place, otherwise than in one of its parts.
     pub fn is_edited(&self) -> bool {
-        self.stream.is_edited(self.parts, &self.output.ledger)
+        let counts = |site: Site| {
+            let Some(layer) = site.layer() else { return false };
+            let is = |places: &[fn(usize) -> Site]| places.iter().any(|place| site == place(layer));
+            is(&[Site::resid_pre, Site::resid_mid, Site::resid_post])
+                || (self.parts != Parts::Layers && is(&[Site::result, Site::attn_out]))
+                || (self.parts == Parts::Neurons && is(&[Site::mlp_out]))
+        };
+        let mut entries = self.output.ledger.entries().iter();
+        entries.any(|entry| {
+            entry.change_l2 != 0.0 && entry.site <= self.stream.site && counts(entry.site)
+        })
     }
 
     /// Each sequence's parts as `project` sees them, a map that is linear in the last axis.

@@ -36,7 +36,7 @@ impl RunOutput {
     /// What the hooks did to the logits: `clean` are those of the same run without them.
     ///
     /// # Errors
-    /// [`RunError::OtherLogits`] if `clean` are of other sequences or positions.
+    /// [`OtherLogits`](crate::error::RunError::OtherLogits) if `clean` are of other sequences or positions.
     pub fn effect(&self, clean: &Logits) -> Result<Effect> {
         let largest = self.logits.largest_difference(clean)?;
         // An edit leads off the fused path, and that alone changes roundings.

@@ -122,14 +122,14 @@ fn the_table_of_the_logit_lens_has_the_likeliest_token_of_each_place_and_positio
         let probability = 1.0 / logits.mapv(|logit| (logit - top).exp()).sum();
         format!("{:?} {probability:.2}", tokenizer.decode(&[token as u32]).unwrap())
     };
-    let short = lens.table(0, &tokenizer).unwrap().to_string();
+    let short = lens.table(0, tokenizer).unwrap().to_string();
     let lines: Vec<&str> = short.lines().collect();
     assert_eq!(lines[0].trim_start(), "0 \"He\"");
     assert!(lines[1].starts_with("3.resid_mid    \""), "{short}");
     assert_eq!(lines[2], format!("11.resid_post  {}", said(0, 0)));
     assert_eq!(lines.len(), 3);
 
-    let long = lens.table(1, &tokenizer).unwrap().to_string();
+    let long = lens.table(1, tokenizer).unwrap().to_string();
     let lines: Vec<&str> = long.lines().collect();
     let last = batch.sequences()[1].len() - 1;
     assert!(lines[0].ends_with(&format!("{last} \" good\"")), "{long}");
@@ -138,10 +138,10 @@ fn the_table_of_the_logit_lens_has_the_likeliest_token_of_each_place_and_positio
     assert!(long.lines().all(|line| line.chars().count() <= 80));
 
     assert!(matches!(
-        lens.table(2, &tokenizer),
+        lens.table(2, tokenizer),
         Err(Error::Batch(BatchError::NoSuchSequence { .. }))
     ));
-    let without = LogitLens::new().read(model.run(&batch)).unwrap().table(0, &tokenizer);
+    let without = LogitLens::new().read(model.run(&batch)).unwrap().table(0, tokenizer);
     assert_eq!(
         without.unwrap_err().to_string(),
         "a list of the most likely tokens was not read, `top` asks for it"
