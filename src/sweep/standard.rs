@@ -227,8 +227,8 @@ pub(super) fn cut(
     entries: Range<usize>,
 ) -> Result<Tensor> {
     let len = whole.size().get(axis).map_or(0, |&len| len as usize);
-    if entries.end > len {
-        let given = entries.end.saturating_sub(1);
+    if entries.start >= len || entries.end > len {
+        let given = entries.start.max(len);
         return Err(SelectionError::IndexOutOfRange { axis: name, given, len }.into());
     }
     Ok(whole.f_narrow(axis as i64, entries.start as i64, entries.len() as i64)?)

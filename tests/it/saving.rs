@@ -299,7 +299,7 @@ mod on_unix {
             .unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("FileTooLarge"), "{said}");
+        assert!(said.contains("File too large"), "{said}");
         assert_eq!(marked_at(&path), 1);
         assert_eq!(names(directory.path()), before);
     }
