@@ -144,7 +144,7 @@ fn the_table_of_the_logit_lens_has_the_likeliest_token_of_each_place_and_positio
     let without = LogitLens::new().read(model.run(&batch)).unwrap().table(0, tokenizer);
     assert_eq!(
         without.unwrap_err().to_string(),
-        "a list of the most likely tokens was not read, `top` asks for it"
+        "the lens did not read the most likely tokens, `top` asks for that"
     );
 }
 
