@@ -17,9 +17,9 @@ use hooked_gpt2::data::Task;
 use hooked_gpt2::experiment::Verdict;
 use hooked_gpt2::hook::Positions;
 use hooked_gpt2::lens::LogitLens;
-use hooked_gpt2::report::{Column, DataTable, PredictionsView, Report};
+use hooked_gpt2::report::{Column, DataTable, PredictionsView, Report, visible};
 
-use laboratory::{Laboratory, Options, Outcome, visible};
+use laboratory::{Laboratory, Options, Outcome};
 
 /// Read each layer's residual stream as if it were the last: where does the next word come up?
 #[derive(Debug, Parser)]
@@ -59,10 +59,10 @@ fn experiment(arguments: &Arguments, laboratory: &Laboratory<'_>) -> Outcome<Rep
 
     let columns = [
         Column::text("stream"),
-        Column::percent("likeliest already", 0),
+        Column::percent("likeliest", 0),
         Column::number("median rank", 0),
-        Column::percent("mean probability", 1),
-        Column::number("KL to the output (nats)", 2),
+        Column::percent("probability", 1),
+        Column::number("KL (nats)", 2),
     ];
     let mut table = DataTable::new("by_layer", columns);
     let (ranks, log_probs, kl) = (lens.ranks()?, lens.log_probs()?, lens.kl());
@@ -117,9 +117,6 @@ fn experiment(arguments: &Arguments, laboratory: &Laboratory<'_>) -> Outcome<Rep
         tokens: tokens.iter().map(|token| visible(token)).collect(),
     };
     report.heading("Token by token");
-    report.predictions(
-        "What each stream expects next in the first prompt; more under the pointer",
-        view,
-    );
+    report.predictions("What each stream expects next in the first prompt", view);
     Ok(report)
 }

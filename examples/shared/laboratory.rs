@@ -200,8 +200,3 @@ impl<'a> Laboratory<'a> {
         Ok(saved?)
     }
 }
-
-/// A token as it is shown in a report: blanks and line breaks can be seen.
-pub fn visible(token: &str) -> String {
-    token.replace(' ', "·").replace('\n', "⏎").replace('\t', "⇥")
-}

@@ -279,7 +279,15 @@ impl fmt::Display for Report {
                     write_wrapped(f, "- ", &format!("{claim}: {verdict}"))?;
                     write_wrapped(f, "  ", because)?;
                 }
-                Part::Figure { .. } | Part::Attention { .. } | Part::Predictions { .. } => {}
+                // A terminal shows no pictures: it says where they are.
+                Part::Figure { name, caption, .. } => {
+                    writeln!(f)?;
+                    write_wrapped(f, "", &format!("{caption}: {name}.svg"))?;
+                }
+                Part::Attention { caption, .. } | Part::Predictions { caption, .. } => {
+                    writeln!(f)?;
+                    write_wrapped(f, "", &format!("{caption}: {}.html", self.name))?;
+                }
             }
         }
         Ok(())

@@ -28,7 +28,7 @@ const COLUMNS: [&str; 5] = ["sequence", "scored_position", "metric", "value", "b
 /// # let (model, _) = Gpt2::load(&checkpoint, Precision::F32, Device::Cpu)?;
 /// # let prompt = Batch::single(checkpoint.tokenizer()?.encode("She was a very happy")?)?;
 /// let variants = Variants::layer_factors(0..model.config().n_layers, &[0.6], &prompt)?;
-/// let results = Sweep::new(&model, &prompt).plan(&variants)?.measure(&[&DeltaLoss::of(2685)])?;
+/// let results = Sweep::new(&model, &prompt).plan(&variants)?.measure(&[&DeltaLoss::of(1597)])?;
 /// let mut csv = Vec::new();
 /// hooked_gpt2::report::write_results_csv(&mut csv, &results)?;
 /// let csv = String::from_utf8(csv)?;
