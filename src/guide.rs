@@ -61,6 +61,7 @@ macro_rules! page {
         /// [edits]: crate::guide::edits
         /// [lenses]: crate::guide::lenses
         /// [einstein_sweep]: crate::guide::einstein_sweep
+        /// [experiments]: crate::guide::experiments
         /// [kept]: crate::guide::hooks#what-is-kept
         /// [reports]: crate::guide::reports
         /// [checked]: crate::guide::hooks#what-is-checked

@@ -95,8 +95,9 @@ fn write_layers(out: &mut impl Write, report: &EinsteinReport) -> io::Result<()>
 /// The clean top tokens and those of the focus layer, side by side.
 fn write_focus(out: &mut impl Write, report: &EinsteinReport) -> io::Result<()> {
     let Some(focus) = report.focus() else { return Ok(()) };
-    let scaled = format!("layer {} scaled by {}", focus.layer, report.scale);
-    writeln!(out, "\nTop {}: clean, and {scaled}", focus.top_k.len())?;
+    let (layer, scale) = (focus.layer, report.scale);
+    writeln!(out, "\nTop {}: clean, and layer {layer} scaled by {scale}", focus.top_k.len())?;
+    let scaled = format!("layer {layer} × {scale}");
     let columns = top_token_columns("clean")
         .into_iter()
         .chain(top_token_columns(&scaled).into_iter().skip(1));

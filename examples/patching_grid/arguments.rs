@@ -17,16 +17,16 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME|DIR|bundled", default_value = "bundled")]
     pub model: Source,
     /// The prompt whose activations are patched in
-    #[arg(long, default_value = "She was a very happy")]
+    #[arg(long, default_value = "When Mary and John went to the store, John gave a drink to")]
     pub clean: String,
     /// The prompt that they are patched into: as many tokens
-    #[arg(long, default_value = "He was a very happy")]
+    #[arg(long, default_value = "When Mary and John went to the store, Mary gave a drink to")]
     pub corrupted: String,
     /// The one token that the clean prompt asks for
-    #[arg(long, default_value = " woman")]
+    #[arg(long, default_value = " Mary")]
     pub right: String,
     /// The one token that the corrupted prompt asks for
-    #[arg(long, default_value = " man")]
+    #[arg(long, default_value = " John")]
     pub wrong: String,
     /// What is patched
     #[arg(long, value_enum, default_value_t)]

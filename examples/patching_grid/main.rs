@@ -19,7 +19,7 @@ use std::io::{self, Write};
 use std::iter;
 use std::process::ExitCode;
 
-use hooked_gpt2::report::{Align, OutputDir, Table, write_csv_grid};
+use hooked_gpt2::report::{Cell, Column, DataTable, OutputDir, write_csv_grid};
 use hooked_gpt2::sweep::{LogitDifference, Metric, Replacement, Sweep, Variants};
 use hooked_gpt2::{Batch, Gpt2, Precision, device};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -99,12 +99,12 @@ fn patch(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
     let layers = &results.axes()[0].labels;
     let saved = save(&out, arguments, layers, &tokens, &values.mapv(|value| value - unpatched));
-    let headings = iter::once("layer").chain(words.iter().map(String::as_str));
-    let mut table = Table::new(headings.map(|heading| (heading, Align::Right)));
+    let columns = words.iter().map(|word| Column::number(word, 3));
+    let columns = iter::once(Column::text("layer")).chain(columns);
+    let mut table = DataTable::new("grid", columns);
     for (layer, row) in layers.iter().zip(values.outer_iter()) {
-        let share = |value: &f64| (value - unpatched) / (clean_value - unpatched);
-        let cells = row.iter().map(|value| format!("{:.3}", share(value)));
-        table.row(iter::once(layer.clone()).chain(cells));
+        let share = |value: &f64| Cell::from((value - unpatched) / (clean_value - unpatched));
+        table.row(iter::once(Cell::from(layer.as_str())).chain(row.iter().map(share)))?;
     }
     // Printed also where it cannot be saved.
     let print = || {

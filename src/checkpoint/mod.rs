@@ -57,7 +57,8 @@ impl Checkpoint {
     }
 
     /// The small trained GPT-2 that is part of this crate: 12 blocks, 4 heads, `d_model` 128, 8,192
-    /// tokens, trained on 41 English novels. Its card is [in the guide](crate::guide::bundled_model).
+    /// tokens, trained on 41 English novels and on the [tasks](crate::data::Task) of the literature. Its card is
+    /// [in the guide](crate::guide::bundled_model).
     ///
     /// It shows every tool at work offline and is no substitute for GPT-2.
     ///

@@ -31,7 +31,7 @@ impl Run<'_> {
     /// let site = Site::resid_post(4);
     /// let (output, gradients) = model.run(&batch).capture([site]).differentiate(|logits| {
     ///     let last = logits.tensor(0)?.f_get(-1)?;
-    ///     Ok(last.f_log_softmax(-1, last.kind())?.f_get(2685)?)
+    ///     Ok(last.f_log_softmax(-1, last.kind())?.f_get(1597)?)
     /// })?;
     /// assert_eq!(gradients.get(site, 0)?.size(), output.activations.get(site, 0)?.size());
     /// # Ok(())

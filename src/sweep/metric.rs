@@ -28,7 +28,7 @@ pub trait Metric {
     ///
     /// ```
     /// # use hooked_gpt2::sweep::{Loss, Metric};
-    /// let (woman, man) = (Loss::of(2685).named("loss of woman"), Loss::of(464).named("loss of man"));
+    /// let (woman, man) = (Loss::of(1597).named("loss of woman"), Loss::of(518).named("loss of man"));
     /// # assert_ne!(woman.name(), man.name());
     /// ```
     fn named(self, name: impl Into<String>) -> Named<Self>

@@ -33,14 +33,14 @@ fn the_default_falls_back_on_the_bundled_model_and_says_so_in_one_line() {
     for expected in [
         "Model bundled: 12 layers, 4 heads, d_model 128, 8192 tokens; f32 on cpu",
         "Clean run: top 10",
-        "loss 7.8438 nats, rank 482",
-        "  rank  clean          logit    ln p\n     0  \" aware\"       4.042  -3.723",
-        "    8  7.9003  +0.0565   458  0.97005     +0.1494     0.9156",
+        "loss 1.7803 nats, rank 2",
+        "  rank  clean         logit    ln p\n     0  \" fond\"      15.858  -1.300",
+        "    8  2.1273  +0.3470     2  0.97116     -0.4164     0.9802",
         "1.0000  divided out*\n* by the final layer norm; no logit changed by 0.001: no evidence",
         "Top 10: clean, and layer 2 scaled by 0.6",
-        "  rank  clean          logit    ln p  layer 2 scaled by 0.6  logit    ln p",
+        "  rank  clean         logit    ln p  layer 2 × 0.6   logit    ln p",
         "1. \"layer 2 at 0.6 shrinks all logits and yet r ≈ 0.995 with the clean ones\"\n   does not hold",
-        "no   r ≈ 0.995   r                       0.9640  0.99 to 0.9975",
+        "no  r ≈ 0.995   r                       0.9690  0.99 to 0.9975",
     ] {
         assert!(stdout.contains(expected), "{expected:?} is not in:\n{stdout}");
     }
@@ -90,9 +90,9 @@ fn the_example_gives_what_the_library_gives() {
 #[test]
 fn the_small_examples_run_and_say_what_they_found() {
     for (example, expected) in [
-        ("ablate_heads", "The word depends most on head 0 of layer 8."),
-        ("patch_residual", "    4  2.915    93 %  ####"),
-        ("steer", "   0  \" it was to be a great deal of it. It was\""),
+        ("ablate_heads", "The word depends most on head 2 of layer 5."),
+        ("patch_residual", "    4  2.790    20 %  ####"),
+        ("steer", "   0  \" the world.\\n\\\"I am not a man,\\\" said\""),
     ] {
         let output = std::process::Command::new(crate::support::example(example)).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
@@ -108,9 +108,12 @@ fn every_example_says_what_it_does_and_takes_a_number_of_threads() {
     let examples = [
         "ablate_heads",
         "conformance",
+        "downstream_impact",
         "einstein_sweep",
+        "logit_lens",
         "patch_residual",
         "patching_grid",
+        "skip_layer",
         "steer",
     ];
     for example in examples {
@@ -171,7 +174,7 @@ fn the_json_is_alone_on_standard_output_and_the_same_as_the_file() {
     let output = run_in(out.path(), &[&BUNDLED[..], &["--json", "--dtype", "f64"]].concat());
     assert!(output.status.success() && output.stderr.is_empty());
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(printed["target_token"], 2685);
+    assert_eq!(printed["target_token"], 477);
     assert_eq!(std::fs::read(out.path().join("sweep.json")).unwrap(), output.stdout);
 }
 
@@ -241,12 +244,12 @@ fn a_grid_of_what_does_not_differ_is_refused_in_words() {
         said
     };
     assert_eq!(
-        refused(&["--corrupted", "She was a very happy"]),
+        refused(&["--corrupted", "When Mary and John went to the store, John gave a drink to"]),
         "error: the prompts are the same, so that there is nothing to restore\n"
     );
     assert_eq!(
-        refused(&["--wrong", " woman"]),
-        "error: both answers are \" woman\", which differs from itself by 0 always\n"
+        refused(&["--wrong", " Mary"]),
+        "error: both answers are \" Mary\", which differs from itself by 0 always\n"
     );
     // Memory that cannot be counted is as much as there is.
     let all = ["--max-mib", "18446744073709551615"];

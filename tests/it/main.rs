@@ -4,6 +4,7 @@ mod abuse;
 mod analysis;
 mod bad_input;
 mod bf16;
+mod bundled_tasks;
 mod captures;
 mod checkpoints;
 mod command_line;
@@ -14,6 +15,7 @@ mod descriptions;
 mod devices;
 mod edits;
 mod einstein;
+mod experiments;
 mod export;
 #[cfg(feature = "plot")]
 mod figures;

@@ -216,7 +216,7 @@ fn settings_that_a_tokenizer_was_saved_with_leave_prompts_alone() {
     let bundled = Checkpoint::bundled().unwrap();
     let prompt = "I have no special talents.";
     let expected = bundled.tokenizer().unwrap().encode(prompt).unwrap();
-    assert_eq!(expected.len(), 8);
+    assert_eq!(expected.len(), 6);
     for _ in 0..4 {
         assert_eq!(saved.encode(prompt).unwrap(), expected);
     }
@@ -447,7 +447,7 @@ fn texts_of_any_length_are_cut_into_the_same_words() {
 fn a_target_of_several_tokens_or_none_shows_its_pieces() {
     let bundled = Checkpoint::bundled().unwrap();
     let tokenizer = bundled.tokenizer().unwrap();
-    assert_eq!(tokenizer.single_token(" curious").unwrap(), 2685);
+    assert_eq!(tokenizer.single_token(" curious").unwrap(), 477);
     let Err(Error::Tokenizer(TokenizerError::NotOneToken { pieces, .. })) =
         tokenizer.single_token(" curious mind")
     else {

@@ -89,11 +89,11 @@ impl Task {
     ///
     /// let checkpoint = Checkpoint::bundled()?;
     /// let (tokenizer, config) = (checkpoint.tokenizer()?, checkpoint.config());
-    /// let prompts = Task::Induction { period: 20 }.prompts(100, 0, tokenizer, config, Bos::Omit)?;
+    /// let prompts = Task::IndirectObject.prompts(100, 0, tokenizer, config, Bos::Omit)?;
     /// let (clean, corrupted) = (prompts.batch()?, prompts.corrupted_batch()?);
-    /// let next = prompts.positions("next")?; // what followed the last token when it stood there first
+    /// let again = prompts.positions("S2")?; // where the subject is named again
     /// # assert_eq!(clean.sequences()[7].len(), corrupted.sequences()[7].len());
-    /// # assert_eq!(next.len(), 100);
+    /// # assert_eq!(again.len(), 100);
     /// # Ok::<(), hooked_gpt2::Error>(())
     /// ```
     ///
