@@ -137,8 +137,11 @@ pub struct PredictionsView {
     /// The tokens, as they are to be shown.
     pub tokens: Vec<String>,
     /// A label for each row, from the top, and behind each token the likeliest words with their probabilities.
-    pub rows: Vec<(String, Vec<Vec<(String, f64)>>)>,
+    pub rows: Vec<(String, Vec<LikelyWords>)>,
 }
+
+/// The likeliest words behind a token, as they are to be shown, with their probabilities.
+pub type LikelyWords = Vec<(String, f64)>;
 
 impl Report {
     /// A report without facts and parts.

@@ -23,7 +23,7 @@ mod visible;
 pub use self::csv::{write_csv, write_csv_grid};
 pub use data_table::{Cell, Column, DataTable};
 pub use difference::ReportDifference;
-pub use document::{AttentionView, Claim, Fact, Part, PredictionsView, Report};
+pub use document::{AttentionView, Claim, Fact, LikelyWords, Part, PredictionsView, Report};
 pub use json::write_json;
 pub use manifest::Manifest;
 pub use means::write_means_csv;
