@@ -128,12 +128,18 @@ impl<'a> Laboratory<'a> {
 
     /// The prompts that the options name, or some sentences of ordinary prose.
     pub fn texts(&self) -> Outcome<Prompts> {
-        let Options { prompt, prompts, task, bos, .. } = self.options;
+        let Options { prompt, prompts, task, .. } = self.options;
         if prompt.is_some() || prompts.is_some() || task.is_some() {
             return self.prompts(Task::IndirectObject, 50);
         }
+        self.sentences()
+    }
+
+    /// Some sentences of ordinary prose.
+    pub fn sentences(&self) -> Outcome<Prompts> {
         let sentences = include_str!("sentences.txt").lines().map(Example::new);
-        Ok(Prompts::new(sentences, self.tokenizer()?, self.model.config(), *bos)?)
+        let (tokenizer, config) = (self.tokenizer()?, self.model.config());
+        Ok(Prompts::new(sentences, tokenizer, config, self.options.bos)?)
     }
 
     /// A report that says what was run.

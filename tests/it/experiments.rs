@@ -14,10 +14,12 @@ use hooked_gpt2::{Batch, Checkpoint, Gpt2, Precision};
 use crate::support::example;
 
 /// Few prompts, so that all of them are done in seconds.
-const RUNS: [(&str, &[&str]); 3] = [
+const RUNS: [(&str, &[&str]); 5] = [
     ("logit_lens", &["--count", "4"]),
     ("skip_layer", &["--prompt", "She was a very happy woman.", "--dtype", "f64"]),
     ("downstream_impact", &["--count", "3", "--factors", "0.5,2"]),
+    ("ioi", &["--count", "4"]),
+    ("measure_bias", &["--count", "20"]),
 ];
 
 fn run(experiment: &str, arguments: &[&str], out: &Path) -> Output {
