@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Align, Table, write_csv};
-use crate::error::{AnalysisError, Result};
+use crate::error::{AnalysisError, Error, Result};
 
 /// Columns of text and their widest line.
 const WIDTH: usize = 80;
 /// Columns of a [`Table`] stand so far apart.
 const GAP: usize = 2;
+/// No number has more digits that say something; formatting more than 65,535 would panic.
+const MOST_DIGITS: usize = 17;
 
 /// A table that keeps its numbers: rounded on the terminal and in a [report](super::Report), whole in CSV and JSON.
 ///
@@ -33,10 +35,31 @@ const GAP: usize = 2;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
 pub struct DataTable {
     name: String,
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
+}
+
+/// A table as a file has it, before its rows are checked.
+#[derive(Deserialize)]
+struct Saved {
+    name: String,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl TryFrom<Saved> for DataTable {
+    type Error = Error;
+
+    fn try_from(saved: Saved) -> Result<Self> {
+        let mut table = Self::new(saved.name, saved.columns);
+        for row in saved.rows {
+            table.row(row)?;
+        }
+        Ok(table)
+    }
 }
 
 /// A column of a [`DataTable`]: its heading, and how its cells are shown.
@@ -178,9 +201,11 @@ impl Shown {
             _ if !number.is_finite() => return number.to_string(),
             Self::Text => number.to_string(),
             Self::Integer => format!("{number:.0}"),
-            Self::Number { digits } => format!("{number:.digits$}"),
-            Self::Signed { digits } => format!("{number:+.digits$}"),
-            Self::Percent { digits } => format!("{:.digits$} %", 100.0 * number),
+            Self::Number { digits } => format!("{number:.*}", digits.min(MOST_DIGITS)),
+            Self::Signed { digits } => format!("{number:+.*}", digits.min(MOST_DIGITS)),
+            Self::Percent { digits } => {
+                format!("{:.*} %", digits.min(MOST_DIGITS), 100.0 * number)
+            }
             Self::Significant { digits } => significant(number, digits),
         };
         // Less than nothing, and nothing with a sign, are nothing once they are rounded.
@@ -191,7 +216,7 @@ impl Shown {
 
 /// `0.0123`, `1.5e-7`: as few letters as show these digits.
 fn significant(number: f64, digits: usize) -> String {
-    let digits = digits.clamp(1, 17);
+    let digits = digits.clamp(1, MOST_DIGITS);
     let exponent = format!("{number:.*e}", digits - 1);
     let power: i32 =
         exponent.split_once('e').and_then(|(_, power)| power.parse().ok()).unwrap_or(0);
@@ -353,6 +378,17 @@ mod tests {
         let json = serde_json::to_string(&table).unwrap();
         let back: DataTable = serde_json::from_str(&json).unwrap();
         assert_eq!(back.rows()[2][1], Cell::Missing);
+    }
+
+    #[test]
+    fn a_file_whose_rows_do_not_fit_and_digits_without_end_are_answered() {
+        let json =
+            r#"{"name": "t", "columns": [{"name": "x", "shown": "text"}], "rows": [["a", "b"]]}"#;
+        let error = serde_json::from_str::<DataTable>(json).unwrap_err();
+        assert!(error.to_string().contains('2'), "{error}");
+        for column in [Column::number, Column::signed, Column::percent, Column::significant] {
+            assert!(shown(column("x".to_owned(), usize::MAX), 1.5).contains("50"));
+        }
     }
 
     #[test]
